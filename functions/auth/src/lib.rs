@@ -1,0 +1,6 @@
+//! Accounts, sessions and API keys: the deployable of [`edgekeep_core::auth::Auth`].
+
+#[cfg(all(target_family = "wasm", target_os = "wasi"))]
+mod spin;
+#[cfg(all(target_family = "wasm", target_os = "unknown"))]
+mod worker;

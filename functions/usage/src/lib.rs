@@ -1,0 +1,6 @@
+//! Usage events and totals: the deployable of [`edgekeep_core::usage::Usage`].
+
+#[cfg(all(target_family = "wasm", target_os = "wasi"))]
+mod spin;
+#[cfg(all(target_family = "wasm", target_os = "unknown"))]
+mod worker;

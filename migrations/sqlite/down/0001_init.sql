@@ -1,0 +1,27 @@
+-- Undoes 0001_init.sql: everything is gone afterwards.
+DROP TABLE ai_logs;
+DROP TABLE alerts;
+DROP TABLE feature_flags;
+DROP TABLE scheduler_tasks;
+DROP TABLE exact_limits;
+DROP TABLE idempotency_keys;
+DROP TABLE webhook_deliveries;
+DROP TABLE webhook_endpoints;
+DROP TABLE mails;
+DROP TABLE outbox;
+DROP TABLE job_parts;
+DROP TABLE jobs;
+DROP TABLE payments;
+DROP TABLE stripe_inbox;
+DROP TABLE subscriptions;
+DROP TABLE usage_months;
+DROP TABLE usage_hourly;
+DROP TABLE usage_events;
+DROP TABLE audit_log;
+DROP TABLE api_keys;
+DROP TABLE sessions;
+DROP TABLE invitations;
+DROP TABLE memberships;
+DROP TABLE users;
+DROP TABLE tenants;
+DROP TABLE plans;

@@ -1,0 +1,122 @@
+//! API keys of a tenant.
+
+use serde_json::{Value as Json, json};
+
+use super::api_key;
+use super::session::audit;
+use super::store::{INSERT_KEY, KEY_COUNT, LIST_KEYS, REVOKE_KEY};
+use crate::fields::Fields;
+use crate::http::{Code, Context, Error, Interrupt, Reply};
+use crate::port::{DatabaseError, Platform};
+use crate::sql::Row;
+use crate::tenancy::ApiScope;
+use crate::time::Millis;
+
+/// Creates a key and shows it, this one time. A replayed answer has no key in it.
+pub(super) async fn create<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
+    let mut fields = Fields::parse(cx.request.body)?;
+    let name = fields.text("name", 1, 100)?;
+    let scopes = scopes(fields.opt_list("scopes", ApiScope::ALL.len())?)?;
+    let expires_at = fields.opt_time("expires_at")?;
+    fields.finish()?;
+    if expires_at.is_some_and(|end| end <= cx.now) {
+        return Err(Error::invalid("expires_at", "Must lie in the future.").into());
+    }
+
+    let (actor, rows) = cx.load(|tenant| vec![KEY_COUNT.bind(tenant, [])]).await?;
+    if let Some(row) = rows.first().and_then(|rows| rows.first())
+        && row
+            .opt_int(1)?
+            .is_some_and(|most| row.int(0).is_ok_and(|count| count >= most))
+    {
+        let full = "The plan allows no more API keys; revoke one or upgrade the plan.";
+        return Err(Error::new(Code::QuotaExceeded).with_message(full).into());
+    }
+    let key = api_key::make(cx.random()?, cx.random()?);
+    let id = key.credential.id.as_str();
+    let mut shown = json!({
+        "id": id,
+        "name": name,
+        "scopes": ApiScope::names(scopes),
+        "createdAt": cx.now.rfc3339(),
+        "expiresAt": expires_at.map(Millis::rfc3339),
+        "key": Json::Null,
+    });
+    let kept = Reply::json(201, &shown);
+    if let Some(object) = shown.as_object_mut() {
+        object.insert("key".to_owned(), json!(key.text));
+    }
+    let writes = vec![
+        INSERT_KEY.bind(
+            &actor.tenant,
+            [
+                id.into(),
+                actor.user.as_str().into(),
+                name.into(),
+                key.credential.secret_hash.as_str().into(),
+                scopes.into(),
+                cx.now.into(),
+                expires_at.into(),
+            ],
+        ),
+        audit(cx, actor.tenant.as_str(), &actor.user, "api_key.create", id)?,
+    ];
+    cx.commit_keeping(&actor, writes, Reply::json(201, &shown), &kept)
+        .await
+}
+
+/// The tenant's keys, without their secrets.
+pub(super) async fn list<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
+    let (_, rows) = cx.load(|tenant| vec![LIST_KEYS.bind(tenant, [])]).await?;
+    let keys = rows.first().map_or(&[][..], Vec::as_slice);
+    let keys: Vec<Json> = keys.iter().map(show).collect::<Result<_, _>>()?;
+    Ok(Reply::ok(&keys))
+}
+
+/// Revokes a key at once; it stays in the list.
+pub(super) async fn revoke<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
+    let (actor, _) = cx.load(|_| Vec::new()).await?;
+    let rows = cx
+        .batch(&[
+            REVOKE_KEY.bind(&actor.tenant, [cx.param().into(), cx.now.into()]),
+            audit(
+                cx,
+                actor.tenant.as_str(),
+                &actor.user,
+                "api_key.revoke",
+                cx.param(),
+            )?,
+        ])
+        .await?;
+    let row = rows.first().and_then(|rows| rows.first());
+    let row = row.ok_or_else(|| Error::new(Code::NotFound))?;
+    Ok(Reply::ok(&show(row)?))
+}
+
+fn show(row: &Row) -> Result<Json, DatabaseError> {
+    let time = |value: Option<i64>| value.map(|time| Millis(time).rfc3339());
+    Ok(json!({
+        "id": row.text(0)?,
+        "name": row.text(1)?,
+        "scopes": ApiScope::names(row.int(2)?),
+        "createdBy": row.text(3)?,
+        "createdAt": time(row.opt_int(4)?),
+        "expiresAt": time(row.opt_int(5)?),
+        "revokedAt": time(row.opt_int(6)?),
+    }))
+}
+
+/// The set of scopes as it is stored; without a wish a key may do what keys are for most.
+fn scopes(wanted: Option<Vec<String>>) -> Result<i64, Error> {
+    let Some(names) = wanted else {
+        return Ok(ApiScope::UsageWrite.bit());
+    };
+    let refused = || {
+        let all = ApiScope::ALL.map(ApiScope::name).join(", ");
+        Error::invalid("scopes", format!("Must be one or more of: {all}."))
+    };
+    let set = names.iter().try_fold(0, |set, name| {
+        ApiScope::parse(name).map(|scope| set | scope.bit())
+    });
+    set.filter(|set| *set != 0).ok_or_else(refused)
+}

@@ -1,0 +1,15 @@
+//! Sign-in: accounts, sessions, tokens, API keys.
+
+pub mod api_key;
+mod keys;
+mod mailbox;
+pub mod password;
+pub mod refresh;
+mod register;
+mod routes;
+mod session;
+mod store;
+pub mod token;
+
+pub use routes::Auth;
+pub(crate) use store::QUERIES;

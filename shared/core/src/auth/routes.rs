@@ -1,0 +1,141 @@
+//! The auth function's table.
+
+use super::{keys, mailbox, register, session};
+use crate::guard::rate_limit::RateClass;
+use crate::http::{Access, Context, Function, Idempotency, Interrupt, Reply, Route};
+use crate::port::Platform;
+use crate::tenancy::Permission;
+
+/// Accounts, sessions and API keys.
+#[derive(Debug)]
+pub struct Auth;
+
+/// What the routes do.
+#[derive(Debug, Clone, Copy)]
+pub enum Action {
+    /// Create user and tenant.
+    Register,
+    /// Confirm an e-mail address.
+    Verify,
+    /// Start a session.
+    Login,
+    /// Exchange a refresh token.
+    Refresh,
+    /// End the session.
+    Logout,
+    /// Who am I.
+    Me,
+    /// Public keys of access tokens.
+    Jwks,
+    /// Create an API key.
+    CreateKey,
+    /// List API keys.
+    ListKeys,
+    /// Revoke an API key.
+    RevokeKey,
+    /// Read the development mailbox.
+    Mailbox,
+}
+
+impl Function for Auth {
+    type Action = Action;
+    const NAME: &'static str = "auth";
+    const ROUTES: &'static [Route<Action>] = &[
+        Route::post(
+            "/api/v1/auth/register",
+            "auth.register",
+            Action::Register,
+            Access::Public,
+        )
+        .rate(RateClass::Auth),
+        Route::post(
+            "/api/v1/auth/verify",
+            "auth.verify",
+            Action::Verify,
+            Access::Public,
+        )
+        .rate(RateClass::Auth),
+        Route::get(
+            "/api/v1/auth/verify",
+            "auth.verify_link",
+            Action::Verify,
+            Access::Public,
+        )
+        .rate(RateClass::Auth),
+        Route::post(
+            "/api/v1/auth/login",
+            "auth.login",
+            Action::Login,
+            Access::Public,
+        )
+        .rate(RateClass::Auth),
+        Route::post(
+            "/api/v1/auth/refresh",
+            "auth.refresh",
+            Action::Refresh,
+            Access::Public,
+        )
+        .rate(RateClass::Auth),
+        Route::post(
+            "/api/v1/auth/logout",
+            "auth.logout",
+            Action::Logout,
+            Access::Member(Permission::ProfileRead),
+        )
+        .rate(RateClass::Auth),
+        Route::get(
+            "/api/v1/auth/me",
+            "auth.me",
+            Action::Me,
+            Access::Member(Permission::ProfileRead),
+        ),
+        Route::get(
+            "/.well-known/jwks.json",
+            "auth.jwks",
+            Action::Jwks,
+            Access::Public,
+        ),
+        Route::post(
+            "/api/v1/api-keys",
+            "api_keys.create",
+            Action::CreateKey,
+            Access::Member(Permission::ApiKeysWrite),
+        )
+        .idempotency(Idempotency::Optional),
+        Route::get(
+            "/api/v1/api-keys",
+            "api_keys.list",
+            Action::ListKeys,
+            Access::Member(Permission::ApiKeysRead),
+        ),
+        Route::delete(
+            "/api/v1/api-keys/:id",
+            "api_keys.revoke",
+            Action::RevokeKey,
+            Access::Member(Permission::ApiKeysWrite),
+        ),
+        Route::get(
+            "/api/v1/dev/mailbox",
+            "dev.mailbox",
+            Action::Mailbox,
+            Access::Development,
+        )
+        .rate(RateClass::Unlimited),
+    ];
+
+    async fn handle<P: Platform>(action: Action, cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
+        match action {
+            Action::Register => register::register(cx).await,
+            Action::Verify => register::verify(cx).await,
+            Action::Login => session::login(cx).await,
+            Action::Refresh => session::refresh(cx).await,
+            Action::Logout => session::logout(cx).await,
+            Action::Me => session::me(cx).await,
+            Action::Jwks => session::jwks(cx),
+            Action::CreateKey => keys::create(cx).await,
+            Action::ListKeys => keys::list(cx).await,
+            Action::RevokeKey => keys::revoke(cx).await,
+            Action::Mailbox => mailbox::read(cx).await,
+        }
+    }
+}

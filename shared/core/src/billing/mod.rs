@@ -1,0 +1,8 @@
+//! Plans and the tenant's subscription.
+
+mod routes;
+mod service;
+mod store;
+
+pub use routes::Billing;
+pub(crate) use store::QUERIES;

@@ -1,0 +1,177 @@
+//! Typed configuration, read once per isolate.
+//!
+//! Every variable stands once, in [`VARIABLES`]; [`Config::load`] reports all problems at once
+//! and never a value. docs/config.md is made from the same table.
+
+mod checks;
+mod variables;
+
+use core::fmt;
+
+pub use variables::{VARIABLES, Variable};
+
+use crate::guard::rate_limit::Limits;
+use checks::Loader;
+
+/// Where the product runs, which decides how strict the checks are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Environment {
+    /// A laptop: mails are kept, problems with secrets are warnings.
+    Development,
+    /// Automated tests: like development, and the clock may be moved.
+    Test,
+    /// Before production, with its rules.
+    Staging,
+    /// Real customers.
+    Production,
+}
+
+impl Environment {
+    /// Whether the rules of production hold.
+    pub const fn is_strict(self) -> bool {
+        matches!(self, Self::Staging | Self::Production)
+    }
+
+    /// The value of `ENVIRONMENT`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Development => "development",
+            Self::Test => "test",
+            Self::Staging => "staging",
+            Self::Production => "production",
+        }
+    }
+}
+
+/// A text that must not be shown: its `Debug` hides it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The secret itself, for the one place that uses it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// Which service sends mail.
+#[derive(Debug, Clone)]
+pub enum MailProvider {
+    /// Keeps messages where `GET /api/v1/dev/mailbox` shows them.
+    Development,
+    /// Resend's HTTP API, with its key.
+    Resend(Secret),
+}
+
+/// Everything that can be set.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// `ENVIRONMENT`
+    pub environment: Environment,
+    /// `JWT_SECRET`: the Ed25519 signing key is derived from it.
+    pub jwt_secret: Secret,
+    /// `JWT_OLD_SECRETS`: tokens made with these still verify.
+    pub jwt_old_secrets: Vec<Secret>,
+    /// `JWT_REFRESH_SECRET`: keys of refresh and mail tokens are derived from it.
+    pub refresh_secret: Secret,
+    /// `SERVICE_JWT_SECRET`: service tokens are signed with it.
+    pub service_secret: Secret,
+    /// `JWT_ISSUER`, the `iss` of tokens.
+    pub issuer: String,
+    /// `JWT_AUDIENCE`, the `aud` of tokens.
+    pub audience: String,
+    /// `GATEWAY_URL`, where this API is reached from outside.
+    pub gateway_url: String,
+    /// `FRONTEND_URL`, where links in mails lead.
+    pub frontend_url: String,
+    /// `CORS_ORIGINS`, exact origins.
+    pub cors_origins: Vec<String>,
+    /// `BILLING_ENABLED`
+    pub billing_enabled: bool,
+    /// `STRIPE_WEBHOOK_SECRET`, several while one is rolled.
+    pub stripe_webhook_secrets: Vec<Secret>,
+    /// `STRIPE_SECRET_KEY`; with it, state is fetched from Stripe instead of taken from events.
+    pub stripe_key: Option<Secret>,
+    /// `STRIPE_API_BASE`
+    pub stripe_api_base: String,
+    /// `EMAIL_PROVIDER`
+    pub mail: MailProvider,
+    /// `EMAIL_FROM`
+    pub mail_from: String,
+    /// `LOG_LEVEL`
+    pub log_level: crate::port::Level,
+    /// `RATE_LIMITS`, over the defaults of the classes.
+    pub limits: Limits,
+    /// `MAX_BODY_BYTES`
+    pub max_body_bytes: usize,
+    /// `TEST_CLOCK`: requests may carry `X-Test-Clock-Offset-Ms`; never in production.
+    pub test_clock: bool,
+    /// Problems that production would refuse, by name; logged once.
+    pub warnings: Vec<String>,
+}
+
+/// Why the product refuses to serve: every problem, by variable name, without values.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigError {
+    /// One sentence a problem.
+    pub problems: Vec<String>,
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.problems.join("; "))
+    }
+}
+
+impl core::error::Error for ConfigError {}
+
+impl Config {
+    /// Reads and checks everything. `get` answers a variable or secret by name.
+    ///
+    /// # Errors
+    /// All problems together. Weak, equal or sample secrets are errors where
+    /// [`Environment::is_strict`], and warnings elsewhere.
+    pub fn load(get: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let mut from = Loader::new(&get);
+        let environment = from.environment();
+        let billing_enabled = from.flag("BILLING_ENABLED", false);
+        let config = Self {
+            environment,
+            jwt_secret: from.key("JWT_SECRET"),
+            jwt_old_secrets: from
+                .list("JWT_OLD_SECRETS")
+                .into_iter()
+                .map(Secret)
+                .collect(),
+            refresh_secret: from.key("JWT_REFRESH_SECRET"),
+            service_secret: from.key("SERVICE_JWT_SECRET"),
+            issuer: from.text("JWT_ISSUER", "edgekeep"),
+            audience: from.text("JWT_AUDIENCE", "edgekeep-api"),
+            gateway_url: from.url("GATEWAY_URL", "http://127.0.0.1:8787"),
+            frontend_url: from.url("FRONTEND_URL", "http://127.0.0.1:8787"),
+            cors_origins: from.origins("CORS_ORIGINS"),
+            billing_enabled,
+            stripe_webhook_secrets: from.webhook_secrets(billing_enabled),
+            stripe_key: from.stripe_key(billing_enabled),
+            stripe_api_base: from.url("STRIPE_API_BASE", "https://api.stripe.com"),
+            mail: from.mail_provider(),
+            mail_from: from.text("EMAIL_FROM", "Edgekeep <noreply@localhost>"),
+            log_level: from.log_level(),
+            limits: from.limits(),
+            max_body_bytes: from.size("MAX_BODY_BYTES", 1_048_576, 1_024..=10_485_760),
+            test_clock: from.test_clock(),
+            warnings: Vec::new(),
+        };
+        from.check_keys_differ(&config);
+        from.finish(config)
+    }
+}
+
+#[cfg(test)]
+mod tests;

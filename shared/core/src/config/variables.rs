@@ -1,0 +1,133 @@
+//! The table of variables.
+
+/// One variable or secret.
+#[derive(Debug)]
+pub struct Variable {
+    /// Name on Workers and natively; Spin takes it in lower case.
+    pub name: &'static str,
+    /// Kept in the platform's secret store, never in a manifest.
+    pub secret: bool,
+    /// What holds when it is not set; `None` when it must be set.
+    pub default: Option<&'static str>,
+    /// What it does, for docs/config.md.
+    pub purpose: &'static str,
+}
+
+const fn secret(
+    name: &'static str,
+    default: Option<&'static str>,
+    purpose: &'static str,
+) -> Variable {
+    Variable {
+        name,
+        secret: true,
+        default,
+        purpose,
+    }
+}
+
+const fn plain(name: &'static str, default: &'static str, purpose: &'static str) -> Variable {
+    Variable {
+        name,
+        secret: false,
+        default: Some(default),
+        purpose,
+    }
+}
+
+/// Every variable that [`super::Config::load`] reads.
+pub const VARIABLES: &[Variable] = &[
+    plain(
+        "ENVIRONMENT",
+        "production",
+        "development, test, staging or production",
+    ),
+    secret(
+        "JWT_SECRET",
+        None,
+        "access tokens: the Ed25519 key is derived from it; 32 characters or more",
+    ),
+    secret(
+        "JWT_OLD_SECRETS",
+        Some(""),
+        "former JWT_SECRETs, comma separated, that still verify",
+    ),
+    secret(
+        "JWT_REFRESH_SECRET",
+        None,
+        "refresh and mail tokens; 32 characters or more",
+    ),
+    secret(
+        "SERVICE_JWT_SECRET",
+        None,
+        "service tokens (HS256); 32 characters or more",
+    ),
+    plain("JWT_ISSUER", "edgekeep", "iss of tokens"),
+    plain("JWT_AUDIENCE", "edgekeep-api", "aud of tokens"),
+    plain(
+        "GATEWAY_URL",
+        "http://127.0.0.1:8787",
+        "where this API is reached; https in production",
+    ),
+    plain(
+        "FRONTEND_URL",
+        "http://127.0.0.1:8787",
+        "where links in mails lead; https in production",
+    ),
+    plain(
+        "CORS_ORIGINS",
+        "",
+        "exact browser origins that may call, comma separated; * is refused",
+    ),
+    plain(
+        "BILLING_ENABLED",
+        "false",
+        "true turns Stripe on and asks for its secrets",
+    ),
+    secret(
+        "STRIPE_WEBHOOK_SECRET",
+        Some(""),
+        "whsec_…; several, comma separated, while one is rolled",
+    ),
+    secret(
+        "STRIPE_SECRET_KEY",
+        Some(""),
+        "sk_…; with it events are only triggers and state is fetched",
+    ),
+    plain(
+        "STRIPE_API_BASE",
+        "https://api.stripe.com",
+        "another Stripe for tests",
+    ),
+    plain(
+        "EMAIL_PROVIDER",
+        "development",
+        "development (messages are kept) or resend",
+    ),
+    secret(
+        "RESEND_API_KEY",
+        Some(""),
+        "re_…, for EMAIL_PROVIDER=resend",
+    ),
+    plain(
+        "EMAIL_FROM",
+        "Edgekeep <noreply@localhost>",
+        "sender of mails",
+    ),
+    plain("LOG_LEVEL", "info", "debug, info, warn or error"),
+    plain(
+        "RATE_LIMITS",
+        "",
+        "requests a minute by class, such as read=600,write=60",
+    ),
+    plain(
+        "MAX_BODY_BYTES",
+        "1048576",
+        "largest request body, 1024 to 10485760",
+    ),
+    plain(
+        "TEST_CLOCK",
+        "false",
+        "true lets tests move the clock; refused in production",
+    ),
+];

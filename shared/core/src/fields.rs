@@ -1,0 +1,157 @@
+//! Reading a JSON object field by field, so that every refusal names its field.
+
+use serde_json::{Map, Value};
+
+use crate::http::{Code, Error};
+use crate::time::Millis;
+
+/// A JSON object from a request body.
+#[derive(Debug)]
+pub struct Fields {
+    object: Map<String, Value>,
+    known: Vec<&'static str>,
+}
+
+impl Fields {
+    /// Reads a body. Nesting deeper than 128 is refused by the parser.
+    ///
+    /// # Errors
+    /// `INVALID_JSON` for what is not JSON, `VALIDATION` for JSON that is not an object.
+    pub fn parse(body: &[u8]) -> Result<Self, Error> {
+        match serde_json::from_slice(body) {
+            Ok(Value::Object(object)) => Ok(Self {
+                object,
+                known: Vec::new(),
+            }),
+            Ok(_) => Err(Error::invalid("", "The body must be a JSON object.")),
+            Err(error) => Err(Error::new(Code::InvalidJson).with_message(format!(
+                "The body is not valid JSON (line {}, column {}).",
+                error.line(),
+                error.column()
+            ))),
+        }
+    }
+
+    /// Takes a field out; JSON null counts as absent.
+    fn take(&mut self, name: &'static str) -> Option<Value> {
+        self.known.push(name);
+        self.object.remove(name).filter(|value| !value.is_null())
+    }
+
+    /// A text of `min` to `max` characters without control characters, if present.
+    pub fn opt_text(
+        &mut self,
+        name: &'static str,
+        min: usize,
+        max: usize,
+    ) -> Result<Option<String>, Error> {
+        match self.take(name) {
+            None => Ok(None),
+            Some(Value::String(text)) => {
+                let length = text.chars().count();
+                if length < min || length > max {
+                    let rule = format!("Must have {min} to {max} characters.");
+                    return Err(Error::invalid(name, rule));
+                }
+                if text.chars().any(char::is_control) {
+                    return Err(Error::invalid(name, "Must not hold control characters."));
+                }
+                Ok(Some(text))
+            }
+            Some(_) => Err(Error::invalid(name, "Must be a text.")),
+        }
+    }
+
+    /// A text that must be there.
+    pub fn text(&mut self, name: &'static str, min: usize, max: usize) -> Result<String, Error> {
+        self.opt_text(name, min, max)?
+            .ok_or_else(|| Error::invalid(name, "Is required."))
+    }
+
+    /// A moment in RFC 3339, if present.
+    pub fn opt_time(&mut self, name: &'static str) -> Result<Option<Millis>, Error> {
+        match self.opt_text(name, 1, 64)? {
+            None => Ok(None),
+            Some(text) => Millis::parse(&text).map(Some).ok_or_else(|| {
+                Error::invalid(name, "Must be a date and time that exists, as in RFC 3339.")
+            }),
+        }
+    }
+
+    /// A list of texts, if present.
+    pub fn opt_list(
+        &mut self,
+        name: &'static str,
+        max: usize,
+    ) -> Result<Option<Vec<String>>, Error> {
+        let refused = || Error::invalid(name, format!("Must be a list of at most {max} texts."));
+        match self.take(name) {
+            None => Ok(None),
+            Some(Value::Array(items)) if items.len() <= max => items
+                .into_iter()
+                .map(|item| match item {
+                    Value::String(text) => Ok(text),
+                    _ => Err(refused()),
+                })
+                .collect::<Result<_, _>>()
+                .map(Some),
+            Some(_) => Err(refused()),
+        }
+    }
+
+    /// An object, if present.
+    pub fn opt_object(&mut self, name: &'static str) -> Result<Option<Self>, Error> {
+        match self.take(name) {
+            None => Ok(None),
+            Some(Value::Object(object)) => Ok(Some(Self {
+                object,
+                known: Vec::new(),
+            })),
+            Some(_) => Err(Error::invalid(name, "Must be an object.")),
+        }
+    }
+
+    /// Refuses what no one asked for: a misspelt field is a mistake, not a wish to ignore.
+    pub fn finish(self) -> Result<(), Error> {
+        match self.object.keys().next() {
+            None => Ok(()),
+            Some(name) => {
+                let known = self.known.join(", ");
+                Err(Error::invalid(
+                    name,
+                    format!("Is not known here; known are: {known}."),
+                ))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_name_their_field() {
+        let mut fields =
+            Fields::parse(br#"{"a":1,"b":"x\u0000","d":"2026-02-30T00:00:00Z"}"#).unwrap();
+        assert_eq!(fields.text("a", 1, 5).unwrap_err().field(), Some("a"));
+        assert_eq!(fields.text("b", 1, 5).unwrap_err().field(), Some("b"));
+        assert_eq!(fields.text("c", 1, 5).unwrap_err().field(), Some("c"));
+        assert_eq!(fields.opt_time("d").unwrap_err().field(), Some("d"));
+    }
+
+    #[test]
+    fn unknown_fields_are_refused() {
+        let fields = Fields::parse(br#"{"emial":"x"}"#).unwrap();
+        assert_eq!(fields.finish().unwrap_err().field(), Some("emial"));
+    }
+
+    #[test]
+    fn what_is_no_object_is_refused() {
+        for body in [&b""[..], b"[]", b"{", b"\xff\xfe", b"null", b"{\"a\":}"] {
+            assert!(Fields::parse(body).is_err());
+        }
+        let deep = "[".repeat(100_000);
+        assert!(Fields::parse(deep.as_bytes()).is_err());
+    }
+}

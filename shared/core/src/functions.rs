@@ -1,0 +1,108 @@
+//! All functions in one list: who owns a path, and every route and statement of the product.
+
+use crate::auth::Auth;
+use crate::billing::Billing;
+use crate::health::Health;
+use crate::http::{
+    Found, Function, Incoming, Reply, Response, Route, RouteInfo, find, serve as serve_one,
+};
+use crate::jobs::Jobs;
+use crate::port::Platform;
+use crate::scheduler::Scheduler;
+use crate::sql::Query;
+use crate::stripe::StripeWebhook;
+use crate::usage::Usage;
+use crate::{auth, billing, guard, health, jobs, mail, scheduler, stripe, usage};
+
+/// Runs a piece of code for every function; add a function here and it is everywhere.
+macro_rules! for_each_function {
+    ($macro:ident) => {
+        $macro!(Auth, Usage, Billing, StripeWebhook, Jobs, Health, Scheduler)
+    };
+}
+
+/// The function whose table has this path, whatever the method.
+pub fn owner(path: &str) -> Option<&'static str> {
+    macro_rules! ask {
+        ($($function:ident),*) => {
+            $( if owns::<$function>(path) { return Some($function::NAME); } )*
+        };
+    }
+    for_each_function!(ask);
+    None
+}
+
+fn owns<F: Function>(path: &str) -> bool {
+    !matches!(find(F::ROUTES, "GET", path), Found::Nothing)
+}
+
+/// Names of all functions.
+pub fn names() -> Vec<&'static str> {
+    macro_rules! collect {
+        ($($function:ident),*) => { vec![$( $function::NAME ),*] };
+    }
+    for_each_function!(collect)
+}
+
+/// Every route with the name of its function.
+pub fn routes() -> Vec<(&'static str, &'static RouteInfo)> {
+    fn of<F: Function>() -> impl Iterator<Item = (&'static str, &'static RouteInfo)> {
+        F::ROUTES.iter().map(|route| (F::NAME, &route.info))
+    }
+    macro_rules! collect {
+        ($($function:ident),*) => {{
+            let mut all = Vec::new();
+            $( all.extend(of::<$function>()); )*
+            all
+        }};
+    }
+    for_each_function!(collect)
+}
+
+/// Every statement of the product.
+pub fn queries() -> Vec<&'static Query> {
+    let mut lists = vec![
+        auth::QUERIES,
+        usage::QUERIES,
+        billing::QUERIES,
+        stripe::QUERIES,
+        jobs::QUERIES,
+        health::QUERIES,
+        mail::QUERIES,
+        guard::exact_limit::QUERIES,
+        guard::idempotency::QUERIES,
+        guard::identity::QUERIES,
+    ];
+    lists.extend(scheduler::QUERIES);
+    lists.into_iter().flatten().copied().collect()
+}
+
+/// Answers a request by the function that owns its path: all functions in one process.
+pub async fn serve<P: Platform, I: Incoming>(platform: &P, incoming: I) -> Response {
+    macro_rules! dispatch {
+        ($($function:ident),*) => {
+            $( if owns::<$function>(incoming.path()) {
+                return serve_one::<$function, P, I>(platform, incoming).await;
+            } )*
+        };
+    }
+    for_each_function!(dispatch);
+    serve_one::<Nothing, P, I>(platform, incoming).await
+}
+
+/// A function without routes: answers every path with the contract's 404.
+#[derive(Debug)]
+pub struct Nothing;
+
+impl Function for Nothing {
+    type Action = core::convert::Infallible;
+    const NAME: &'static str = "gateway";
+    const ROUTES: &'static [Route<Self::Action>] = &[];
+
+    async fn handle<P: Platform>(
+        action: Self::Action,
+        _: &crate::http::Context<'_, P>,
+    ) -> Result<Reply, crate::http::Interrupt> {
+        match action {}
+    }
+}

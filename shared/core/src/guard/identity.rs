@@ -1,0 +1,162 @@
+//! Who is calling: the credential a request carries, and the rows that say what it is worth
+//! right now.
+
+use crate::auth::api_key::KeyCredential;
+use crate::auth::token::{AccessClaims, ServiceClaims};
+use crate::http::{Access, Actor, Code, Error, HeaderSource};
+use crate::port::DatabaseError;
+use crate::sql::{Row, Statement};
+use crate::tenancy::{Role, TenantId};
+use crate::time::Millis;
+
+crate::queries! {
+    /// `?1` session, `?2` user, `?3` tenant, all three from a signed token.
+    SESSION_STATE: CredentialQuery = "identity.session", "
+        SELECT m.role, t.plan_id, s.revoked_at, s.expires_at, u.disabled_at
+        FROM sessions s
+        JOIN users u ON u.id = s.user_id
+        JOIN memberships m ON m.user_id = s.user_id AND m.tenant_id = s.tenant_id
+        JOIN tenants t ON t.id = s.tenant_id
+        WHERE s.id = ?1 AND s.user_id = ?2 AND s.tenant_id = ?3";
+    /// `?1` key id, `?2` hash of its secret.
+    KEY_STATE: CredentialQuery = "identity.api_key", "
+        SELECT k.tenant_id, t.plan_id, k.scopes, k.user_id, k.revoked_at, k.expires_at, m.role
+        FROM api_keys k
+        JOIN tenants t ON t.id = k.tenant_id
+        JOIN memberships m ON m.user_id = k.user_id AND m.tenant_id = k.tenant_id
+        WHERE k.id = ?1 AND k.secret_hash = ?2";
+}
+
+/// What a request carries, as far as it can be judged without the database.
+#[derive(Debug, Clone)]
+pub enum Credential {
+    /// Nothing.
+    None,
+    /// An access token whose signature, times and claims are right.
+    Member(AccessClaims),
+    /// An API key whose checksum is right.
+    Key(KeyCredential),
+    /// A service token for this function.
+    Service(ServiceClaims),
+}
+
+impl Credential {
+    /// A text that is different for every caller, for limits and idempotency scopes; `None`
+    /// for the anonymous.
+    pub fn caller(&self) -> Option<String> {
+        match self {
+            Self::None => None,
+            Self::Member(claims) => Some(format!("member:{}:{}", claims.tenant, claims.user)),
+            Self::Key(key) => Some(format!("key:{}:{}", key.id, key.secret_hash)),
+            Self::Service(claims) => Some(format!("service:{}", claims.caller)),
+        }
+    }
+
+    /// The statement that tells what the credential is worth now.
+    ///
+    /// # Errors
+    /// `AUTH_REQUIRED` for callers that are nobody's member.
+    pub(crate) fn state(&self) -> Result<Statement, Error> {
+        match self {
+            Self::Member(claims) => Ok(SESSION_STATE.bind([
+                claims.session.as_str().into(),
+                claims.user.as_str().into(),
+                claims.tenant.as_str().into(),
+            ])),
+            Self::Key(key) => {
+                Ok(KEY_STATE.bind([key.id.as_str().into(), key.secret_hash.as_str().into()]))
+            }
+            Self::None | Self::Service(_) => Err(Error::new(Code::AuthRequired)),
+        }
+    }
+
+    /// The actor, if the rows of [`Self::state`] and the route's policy allow it.
+    pub(crate) fn judge(&self, rows: &[Row], access: Access, now: Millis) -> Result<Actor, Error> {
+        match self {
+            Self::Member(claims) => judge_member(claims, rows.first(), access, now),
+            Self::Key(_) => judge_key(rows.first(), access, now),
+            Self::None | Self::Service(_) => Err(Error::new(Code::AuthRequired)),
+        }
+    }
+}
+
+fn judge_member(
+    claims: &AccessClaims,
+    row: Option<&Row>,
+    access: Access,
+    now: Millis,
+) -> Result<Actor, Error> {
+    let row = row.ok_or_else(|| Error::new(Code::SessionEnded))?;
+    let ended = row.opt_int(2)?.is_some() || row.int(3)? <= now.0 || row.opt_int(4)?.is_some();
+    if ended {
+        return Err(Error::new(Code::SessionEnded));
+    }
+    let role = role(row.text(0)?)?;
+    let (Access::Member(permission) | Access::MemberOrKey(permission, _)) = access else {
+        return Err(Error::new(Code::Forbidden));
+    };
+    if !role.allows(permission) {
+        return Err(Error::new(Code::Forbidden));
+    }
+    Ok(Actor {
+        tenant: TenantId::proven(claims.tenant.as_str()),
+        plan: row.text(1)?.to_owned(),
+        user: claims.user.clone(),
+        role,
+        session: Some(claims.session.clone()),
+    })
+}
+
+fn judge_key(row: Option<&Row>, access: Access, now: Millis) -> Result<Actor, Error> {
+    let row = row.ok_or_else(|| Error::new(Code::ApiKeyInvalid))?;
+    let ended = row.opt_int(4)?.is_some() || row.opt_int(5)?.is_some_and(|end| end <= now.0);
+    if ended {
+        return Err(Error::new(Code::ApiKeyInvalid));
+    }
+    let role = role(row.text(6)?)?;
+    let (wanted, permission) = match access {
+        Access::Key(scope) => (scope, None),
+        Access::MemberOrKey(permission, scope) => (scope, Some(permission)),
+        _ => return Err(Error::new(Code::Forbidden)),
+    };
+    if row.int(2)? & wanted.bit() == 0 {
+        return Err(Error::new(Code::ScopeMissing));
+    }
+    if permission.is_some_and(|permission| !role.allows(permission)) {
+        return Err(Error::new(Code::Forbidden));
+    }
+    Ok(Actor {
+        tenant: TenantId::proven(row.text(0)?),
+        plan: row.text(1)?.to_owned(),
+        user: row.text(3)?.to_owned(),
+        role,
+        session: None,
+    })
+}
+
+fn role(name: &str) -> Result<Role, Error> {
+    Role::parse(name)
+        .ok_or_else(|| DatabaseError::Shape("a role that does not exist".to_owned()).into())
+}
+
+/// The credential of a request, read from `Authorization` or `X-Api-Key`.
+pub(crate) enum Presented {
+    None,
+    Bearer(String),
+}
+
+impl Presented {
+    /// # Errors
+    /// `AUTH_REQUIRED` for schemes other than Bearer.
+    pub(crate) fn read(headers: &dyn HeaderSource) -> Result<Self, Error> {
+        if let Some(value) = headers.header("authorization") {
+            let (scheme, token) = value.split_once(' ').unwrap_or((value.as_str(), ""));
+            let token = token.trim();
+            if !scheme.eq_ignore_ascii_case("bearer") || token.is_empty() {
+                return Err(Error::new(Code::AuthRequired));
+            }
+            return Ok(Self::Bearer(token.to_owned()));
+        }
+        Ok(headers.header("x-api-key").map_or(Self::None, Self::Bearer))
+    }
+}

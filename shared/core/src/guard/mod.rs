@@ -1,0 +1,6 @@
+//! What stands between the internet and the handlers.
+
+pub mod exact_limit;
+pub mod idempotency;
+pub mod identity;
+pub mod rate_limit;

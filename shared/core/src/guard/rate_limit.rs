@@ -1,0 +1,431 @@
+//! The general rate limit: approximate, and cheap enough for every request.
+//!
+//! A two-cell sliding window of one minute: the count of this minute plus the share of the last
+//! one that the sliding minute still covers. An isolate counts for itself and merges into KV
+//! each time a quarter of the limit is new, at most once a second; so with `n` isolates at most
+//! `n × limit/4` requests are not yet known to the others, and a request normally costs no KV
+//! call. Stores that count atomically (Spin, native) are asked directly, because Spin's
+//! instances are too short-lived to count. What must be exact is in [`super::exact_limit`].
+
+use std::collections::BTreeMap;
+
+use crate::crypto::{digest, hex};
+use crate::port::{KeyValue, KeyValueError, Platform};
+use crate::time::{MINUTE, Millis, SECOND};
+
+/// Length of the window.
+const WINDOW: i64 = MINUTE;
+
+/// Counters an isolate keeps at most; at the limit it forgets all and starts again.
+const MAX_COUNTERS: usize = 10_000;
+
+/// How dear a route is. Limits are requests a minute for one caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RateClass {
+    /// Not limited: probes, and webhooks that must never starve.
+    Unlimited,
+    /// Reading.
+    Read,
+    /// Creating and changing.
+    Write,
+    /// Usage events, which come in bulk.
+    Ingest,
+    /// Signing in and what belongs to it.
+    Auth,
+}
+
+impl RateClass {
+    const LIMITED: [Self; 4] = [Self::Read, Self::Write, Self::Ingest, Self::Auth];
+
+    /// The name in `RATE_LIMITS` and in the `RateLimit` fields.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Unlimited => "unlimited",
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Ingest => "ingest",
+            Self::Auth => "auth",
+        }
+    }
+}
+
+/// Requests a minute, by class.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    read: u32,
+    write: u32,
+    ingest: u32,
+    auth: u32,
+}
+
+impl Default for Limits {
+    /// The FREE plan's limits.
+    fn default() -> Self {
+        Self {
+            read: 100,
+            write: 10,
+            ingest: 600,
+            auth: 30,
+        }
+    }
+}
+
+impl Limits {
+    /// The limit of a class; `None` for unlimited.
+    pub const fn of(&self, class: RateClass) -> Option<u32> {
+        match class {
+            RateClass::Unlimited => None,
+            RateClass::Read => Some(self.read),
+            RateClass::Write => Some(self.write),
+            RateClass::Ingest => Some(self.ingest),
+            RateClass::Auth => Some(self.auth),
+        }
+    }
+
+    /// Takes one `class=number` pair; false when it is not one.
+    pub(crate) fn set(&mut self, pair: &str) -> bool {
+        let Some((name, number)) = pair.split_once('=') else {
+            return false;
+        };
+        let class = RateClass::LIMITED
+            .into_iter()
+            .find(|class| class.name() == name.trim());
+        let Ok(limit @ 1..) = number.trim().parse::<u32>() else {
+            return false;
+        };
+        match class {
+            Some(RateClass::Read) => self.read = limit,
+            Some(RateClass::Write) => self.write = limit,
+            Some(RateClass::Ingest) => self.ingest = limit,
+            Some(RateClass::Auth) => self.auth = limit,
+            Some(RateClass::Unlimited) | None => return false,
+        }
+        true
+    }
+}
+
+/// What the limit says of one request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Decision {
+    /// The class that was counted.
+    pub class: RateClass,
+    /// Requests a minute.
+    pub limit: u32,
+    /// Requests left in the window.
+    pub remaining: u32,
+    /// Seconds until the window ends.
+    pub reset_seconds: u32,
+    /// Whether this request may pass.
+    pub allowed: bool,
+}
+
+impl Decision {
+    /// The answer's header fields: the `X-RateLimit` family (reset in Unix seconds) and the
+    /// structured fields of draft-ietf-httpapi-ratelimit-headers-10.
+    pub fn headers(&self, now: Millis) -> [(&'static str, String); 5] {
+        let Self {
+            class,
+            limit,
+            remaining,
+            reset_seconds,
+            ..
+        } = self;
+        let name = class.name();
+        let reset_at = now.seconds().saturating_add(i64::from(*reset_seconds));
+        [
+            ("x-ratelimit-limit", limit.to_string()),
+            ("x-ratelimit-remaining", remaining.to_string()),
+            ("x-ratelimit-reset", reset_at.to_string()),
+            ("ratelimit-policy", format!("\"{name}\";q={limit};w=60")),
+            (
+                "ratelimit",
+                format!("\"{name}\";r={remaining};t={reset_seconds}"),
+            ),
+        ]
+    }
+}
+
+/// Who is counted: a hash, because KV keys hold no personal data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Caller([u8; 16]);
+
+impl Caller {
+    /// From any text that identifies the caller, such as a key's hash or a network prefix.
+    pub fn new(text: &str) -> Self {
+        let mut short = [0; 16];
+        for (to, from) in short.iter_mut().zip(digest(&[b"caller", text.as_bytes()])) {
+            *to = from;
+        }
+        Self(short)
+    }
+
+    /// From a client address: IPv6 by its /64, which is what one subscriber gets.
+    pub fn address(address: &str) -> Self {
+        match address.parse::<core::net::IpAddr>() {
+            Ok(core::net::IpAddr::V6(v6)) if v6.to_ipv4_mapped().is_none() => {
+                let [a, b, c, d, ..] = v6.segments();
+                Self::new(&format!("{a:x}:{b:x}:{c:x}:{d:x}"))
+            }
+            _ => Self::new(address),
+        }
+    }
+}
+
+/// The counters of one isolate.
+#[derive(Debug, Default)]
+pub struct Limiter {
+    counters: BTreeMap<(RateClass, Caller), Counter>,
+}
+
+#[derive(Debug, Default)]
+struct Counter {
+    /// Which minute `local`, `remote` and `pushed` count.
+    window: i64,
+    /// Requests of the minute before, ours and others'.
+    previous: u32,
+    /// Requests this isolate let pass.
+    local: u32,
+    /// Requests others let pass, as of the last merge.
+    remote: u32,
+    /// The part of `local` that is in KV.
+    pushed: u32,
+    merged_at: Millis,
+}
+
+impl Limiter {
+    /// Counts one request, and says whether counts should be merged into KV now.
+    fn count(
+        &mut self,
+        class: RateClass,
+        caller: Caller,
+        limit: u32,
+        now: Millis,
+    ) -> (Decision, bool) {
+        if self.counters.len() >= MAX_COUNTERS {
+            self.counters.clear();
+        }
+        let counter = self.counters.entry((class, caller)).or_default();
+        counter.roll(now);
+        let current = counter.local.saturating_add(counter.remote);
+        let decision = decide(class, limit, counter.previous, current, now);
+        if decision.allowed {
+            counter.local = counter.local.saturating_add(1);
+        }
+        let unpushed = counter.local.saturating_sub(counter.pushed);
+        let due = unpushed.saturating_mul(4) >= limit && now.since(counter.merged_at) >= SECOND;
+        if due {
+            counter.merged_at = now;
+        }
+        (decision, due)
+    }
+}
+
+impl Counter {
+    fn roll(&mut self, now: Millis) {
+        let window = now.0.div_euclid(WINDOW);
+        if window == self.window {
+            return;
+        }
+        let total = self.local.saturating_add(self.remote);
+        let previous = if window == self.window.saturating_add(1) {
+            total
+        } else {
+            0
+        };
+        *self = Self {
+            window,
+            previous,
+            merged_at: self.merged_at,
+            ..Self::default()
+        };
+    }
+}
+
+/// The sliding window's verdict on one more request.
+fn decide(class: RateClass, limit: u32, previous: u32, current: u32, now: Millis) -> Decision {
+    let elapsed = now.0.rem_euclid(WINDOW);
+    let left = WINDOW.saturating_sub(elapsed);
+    let carried = i64::from(previous).saturating_mul(left).div_euclid(WINDOW);
+    let used = carried.saturating_add(i64::from(current));
+    let free = i64::from(limit).saturating_sub(used);
+    let allowed = free > 0;
+    let remaining = u32::try_from(free.saturating_sub(1)).unwrap_or(0);
+    let seconds = left
+        .saturating_add(SECOND.saturating_sub(1))
+        .div_euclid(SECOND);
+    let reset_seconds = u32::try_from(seconds).unwrap_or(60);
+    Decision {
+        class,
+        limit,
+        remaining,
+        reset_seconds,
+        allowed,
+    }
+}
+
+fn store_key(class: RateClass, caller: Caller, window: i64) -> String {
+    format!("rl:{}:{}:{window}", class.name(), hex(&caller.0))
+}
+
+/// Counts one request of `caller` and decides; `None` for unlimited classes. A failing KV
+/// only narrows the view to this isolate.
+pub async fn check<P: Platform>(
+    platform: &P,
+    class: RateClass,
+    caller: Caller,
+    now: Millis,
+    kv_calls: &core::cell::Cell<u32>,
+) -> Option<Decision> {
+    let ready = platform.app().ready().ok()?;
+    let limit = ready.config.limits.of(class)?;
+    if P::KeyValue::COUNTS
+        && let Some(store) = platform.key_value()
+    {
+        kv_calls.set(kv_calls.get().saturating_add(2));
+        if let Ok(decision) = check_shared(store, class, caller, limit, now).await {
+            return Some(decision);
+        }
+    }
+    let (decision, due) = ready.limiter.borrow_mut().count(class, caller, limit, now);
+    if due && !P::KeyValue::COUNTS {
+        kv_calls.set(kv_calls.get().saturating_add(2));
+        let later = platform.clone();
+        platform.defer(async move { merge(&later, class, caller, now).await });
+    }
+    Some(decision)
+}
+
+/// Counts in the store itself.
+async fn check_shared<K: KeyValue>(
+    store: &K,
+    class: RateClass,
+    caller: Caller,
+    limit: u32,
+    now: Millis,
+) -> Result<Decision, KeyValueError> {
+    let window = now.0.div_euclid(WINDOW);
+    let ends = now.plus(2 * WINDOW);
+    let earlier = store_key(class, caller, window.saturating_sub(1));
+    let previous = store.add(&earlier, 0, ends).await?;
+    let current = store
+        .add(&store_key(class, caller, window), 1, ends)
+        .await?;
+    let count = |n: i64| u32::try_from(n).unwrap_or(u32::MAX);
+    Ok(decide(
+        class,
+        limit,
+        count(previous),
+        count(current.saturating_sub(1)),
+        now,
+    ))
+}
+
+/// Adds what this isolate counted to the store's count, and learns the others'.
+async fn merge<P: Platform>(platform: &P, class: RateClass, caller: Caller, now: Millis) {
+    let (Ok(ready), Some(store)) = (platform.app().ready(), platform.key_value()) else {
+        return;
+    };
+    let window = now.0.div_euclid(WINDOW);
+    let key = store_key(class, caller, window);
+    let Ok(stored) = store.get(&key, now).await else {
+        return;
+    };
+    let stored: u32 = stored.and_then(|text| text.parse().ok()).unwrap_or(0);
+    let (fresh, local) = {
+        let mut limiter = ready.limiter.borrow_mut();
+        let Some(counter) = limiter.counters.get_mut(&(class, caller)) else {
+            return;
+        };
+        if counter.window != window {
+            return;
+        }
+        let fresh = counter.local.saturating_sub(counter.pushed);
+        counter.remote = stored.saturating_sub(counter.pushed);
+        (fresh, counter.local)
+    };
+    let total = stored.saturating_add(fresh).to_string();
+    if store.put(&key, &total, 120, now).await.is_ok()
+        && let Some(counter) = ready
+            .limiter
+            .borrow_mut()
+            .counters
+            .get_mut(&(class, caller))
+        && counter.window == window
+    {
+        counter.pushed = local;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE_10: Millis = Millis(10 * MINUTE);
+
+    fn count(limiter: &mut Limiter, now: Millis) -> Decision {
+        limiter.count(RateClass::Read, Caller::new("a"), 100, now).0
+    }
+
+    #[test]
+    fn the_limit_lets_exactly_its_number_pass_in_one_isolate() {
+        let mut limiter = Limiter::default();
+        let passed = (0..300)
+            .filter(|_| count(&mut limiter, MINUTE_10).allowed)
+            .count();
+        assert_eq!(passed, 100);
+        let refused = count(&mut limiter, MINUTE_10);
+        assert_eq!((refused.remaining, refused.reset_seconds), (0, 60));
+    }
+
+    #[test]
+    fn a_full_minute_fades_over_the_next() {
+        let mut limiter = Limiter::default();
+        for _ in 0..100 {
+            count(&mut limiter, MINUTE_10);
+        }
+        assert!(!count(&mut limiter, MINUTE_10.plus(MINUTE)).allowed);
+        let half = MINUTE_10.plus(MINUTE + MINUTE / 2);
+        let passed = (0..300)
+            .filter(|_| count(&mut limiter, half).allowed)
+            .count();
+        assert_eq!(passed, 50);
+        assert!(count(&mut limiter, MINUTE_10.plus(3 * MINUTE)).allowed);
+    }
+
+    #[test]
+    fn merging_is_asked_for_rarely() {
+        let mut limiter = Limiter::default();
+        let due = (0..100)
+            .filter(|_| {
+                limiter
+                    .count(RateClass::Read, Caller::new("a"), 100, MINUTE_10)
+                    .1
+            })
+            .count();
+        assert_eq!(due, 1);
+    }
+
+    #[test]
+    fn ipv6_counts_by_subscriber() {
+        let same = Caller::address("2001:db8:1:2:3::1");
+        assert_eq!(same, Caller::address("2001:db8:1:2:ffff::9"));
+        assert_ne!(same, Caller::address("2001:db8:1:3::1"));
+        assert_ne!(Caller::address("10.0.0.1"), Caller::address("10.0.0.2"));
+    }
+
+    #[test]
+    fn limits_are_read_from_pairs() {
+        let mut limits = Limits::default();
+        assert!(limits.set("read=7") && limits.of(RateClass::Read) == Some(7));
+        for bad in [
+            "read",
+            "read=0",
+            "read=-1",
+            "unlimited=5",
+            "x=1",
+            "read=99999999999",
+        ] {
+            assert!(!limits.set(bad), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! The health function's table.
+
+use serde_json::json;
+
+use super::checks;
+use crate::guard::rate_limit::RateClass;
+use crate::http::{Access, Code, Context, Error, Function, Interrupt, Reply, Route};
+use crate::port::Platform;
+
+/// Probes.
+#[derive(Debug)]
+pub struct Health;
+
+/// What the routes do.
+#[derive(Debug, Clone, Copy)]
+pub enum Action {
+    /// Is the process there.
+    Live,
+    /// Can it serve.
+    Ready,
+    /// Did it start as it should.
+    Started,
+    /// Everything, dependency by dependency.
+    Details,
+    /// Is the cloud there; touches nothing.
+    SloHealth,
+}
+
+impl Function for Health {
+    type Action = Action;
+    const NAME: &'static str = "health";
+    const ROUTES: &'static [Route<Action>] = &[
+        probe("/healthz", "health.live", Action::Live),
+        probe("/readyz", "health.ready", Action::Ready),
+        probe("/startupz", "health.started", Action::Started),
+        probe("/health", "health.details", Action::Details),
+        probe("/api/v1/slo/health", "slo.health", Action::SloHealth),
+    ];
+
+    async fn handle<P: Platform>(action: Action, cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
+        match action {
+            Action::Live | Action::SloHealth => Ok(Reply::ok(&json!({"status": "ok"}))),
+            Action::Started => {
+                cx.ready()?;
+                Ok(Reply::ok(&json!({"status": "ok"})))
+            }
+            Action::Ready => {
+                cx.ready()?;
+                match checks::database(cx).await {
+                    Ok(_) => Ok(Reply::ok(&json!({"status": "ok"}))),
+                    Err(why) => {
+                        let down = "The database does not answer.";
+                        let error = Error::new(Code::Unavailable).with_message(down);
+                        Err(error.with_retry_after(5).with_cause(why).into())
+                    }
+                }
+            }
+            Action::Details => Ok(checks::details(cx).await),
+        }
+    }
+}
+
+/// Probes are public, never limited, and answer without a sound configuration.
+const fn probe(path: &'static str, name: &'static str, action: Action) -> Route<Action> {
+    Route::get(path, name, action, Access::Public)
+        .rate(RateClass::Unlimited)
+        .without_config()
+}

@@ -1,0 +1,336 @@
+//! Errors by meaning, and the one place that turns them into an answer.
+//!
+//! The body is a superset of two contracts: `application/problem+json` (RFC 9457) and
+//! `{"error":{…},"metadata":{…}}`. [`Code`] is the registry of all codes; docs/errors.md is made
+//! from it.
+
+use core::fmt;
+
+use serde_json::json;
+
+use super::message::Response;
+use super::trace::RequestIds;
+use crate::port::{DatabaseError, EntropyError, Missing};
+use crate::time::Millis;
+
+/// What sort of mistake it was: the `error.type` of the contract.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The request itself is wrong.
+    Validation,
+    /// Who is calling, or what they may do.
+    Auth,
+    /// There is no such thing, or not for this caller.
+    NotFound,
+    /// The state of things does not allow it.
+    Conflict,
+    /// Too much of it.
+    RateLimit,
+    /// Our side.
+    Server,
+}
+
+impl Kind {
+    /// The value of `error.type`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Validation => "validation",
+            Self::Auth => "auth",
+            Self::NotFound => "not_found",
+            Self::Conflict => "conflict",
+            Self::RateLimit => "rate_limit",
+            Self::Server => "server",
+        }
+    }
+}
+
+macro_rules! codes {
+    ($( $id:ident = $name:literal, $status:literal, $kind:ident, $retryable:literal, $message:literal; )*) => {
+        /// Every error code of the product.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Code {
+            $( #[doc = $message] $id, )*
+        }
+
+        impl Code {
+            /// All codes, for the documents.
+            pub const ALL: &'static [Self] = &[$( Self::$id ),*];
+
+            /// The value of `error.code`.
+            pub const fn name(self) -> &'static str {
+                match self { $( Self::$id => $name ),* }
+            }
+
+            /// The HTTP status.
+            pub const fn status(self) -> u16 {
+                match self { $( Self::$id => $status ),* }
+            }
+
+            /// The value of `error.type`.
+            pub const fn kind(self) -> Kind {
+                match self { $( Self::$id => Kind::$kind ),* }
+            }
+
+            /// Whether the same request may succeed later.
+            pub const fn retryable(self) -> bool {
+                match self { $( Self::$id => $retryable ),* }
+            }
+
+            /// What a person reads when nothing more exact is known.
+            pub const fn message(self) -> &'static str {
+                match self { $( Self::$id => $message ),* }
+            }
+        }
+    };
+}
+
+codes! {
+    Validation = "VALIDATION", 400, Validation, false, "Something in the request is not valid.";
+    InvalidJson = "INVALID_JSON", 400, Validation, false, "The body is not valid JSON.";
+    UnsupportedVersion = "UNSUPPORTED_VERSION", 400, Validation, false, "This API version does not exist; use v1.";
+    IdempotencyKeyMissing = "IDEMPOTENCY_KEY_MISSING", 400, Validation, false, "This request needs an Idempotency-Key header.";
+    IdempotencyKeyInvalid = "IDEMPOTENCY_KEY_INVALID", 400, Validation, false, "The Idempotency-Key must have 1 to 255 visible ASCII characters.";
+    TokenSpent = "TOKEN_SPENT", 400, Validation, false, "This link is not valid any more; ask for a new one.";
+    SignatureInvalid = "SIGNATURE_INVALID", 400, Validation, false, "The signature of this event does not match.";
+    AuthRequired = "AUTH_REQUIRED", 401, Auth, false, "Sign in required.";
+    TokenInvalid = "TOKEN_INVALID", 401, Auth, false, "This token is not valid; sign in again.";
+    TokenExpired = "TOKEN_EXPIRED", 401, Auth, true, "This token has expired; refresh it at /api/v1/auth/refresh.";
+    SessionEnded = "SESSION_ENDED", 401, Auth, false, "This session has ended; sign in again.";
+    ApiKeyInvalid = "API_KEY_INVALID", 401, Auth, false, "This API key is not valid.";
+    CredentialsInvalid = "CREDENTIALS_INVALID", 401, Auth, false, "E-mail address or password is wrong.";
+    Forbidden = "FORBIDDEN", 403, Auth, false, "You may not do this.";
+    EmailUnverified = "EMAIL_UNVERIFIED", 403, Auth, false, "Confirm your e-mail address first; the link is in your mailbox.";
+    ScopeMissing = "SCOPE_MISSING", 403, Auth, false, "This API key lacks the scope for this.";
+    RouteNotFound = "ROUTE_NOT_FOUND", 404, NotFound, false, "There is nothing at this path.";
+    NotFound = "NOT_FOUND", 404, NotFound, false, "This does not exist.";
+    MethodNotAllowed = "METHOD_NOT_ALLOWED", 405, Validation, false, "This path does not take this method.";
+    RequestTimeout = "REQUEST_TIMEOUT", 408, Validation, true, "The request took too long to arrive; try again.";
+    IdempotencyKeyReused = "IDEMPOTENCY_KEY_REUSED", 409, Conflict, false, "This Idempotency-Key was used for another request.";
+    IdempotencyInProgress = "IDEMPOTENCY_IN_PROGRESS", 409, Conflict, true, "A request with this Idempotency-Key is still running.";
+    StateConflict = "STATE_CONFLICT", 409, Conflict, false, "Its state does not allow this.";
+    BodyTooLarge = "BODY_TOO_LARGE", 413, Validation, false, "The body is too large.";
+    UnsupportedMediaType = "UNSUPPORTED_MEDIA_TYPE", 415, Validation, false, "Send JSON as application/json.";
+    RateLimited = "RATE_LIMITED", 429, RateLimit, true, "Too many requests; try again later.";
+    QuotaExceeded = "QUOTA_EXCEEDED", 429, RateLimit, false, "The plan's quota for this month is used up; upgrade the plan or wait for the next month.";
+    Internal = "INTERNAL", 500, Server, true, "Something went wrong on our side.";
+    Unavailable = "UNAVAILABLE", 503, Server, true, "This is not available at the moment; try again soon.";
+    NotConfigured = "NOT_CONFIGURED", 503, Server, false, "This service is not set up completely; its operator finds the reason in the log.";
+    BillingDisabled = "BILLING_DISABLED", 503, Server, false, "Billing is turned off here.";
+    UpstreamFailed = "UPSTREAM_FAILED", 503, Server, true, "A service that this depends on failed; try again soon.";
+}
+
+/// An error on its way to the client, with what only the log may say.
+#[derive(Debug, Clone)]
+pub struct Error {
+    code: Code,
+    field: Option<String>,
+    message: Option<String>,
+    retry_after: Option<u32>,
+    headers: Vec<(&'static str, String)>,
+    cause: Option<String>,
+}
+
+impl Error {
+    /// An error with its code's own message.
+    pub fn new(code: Code) -> Self {
+        Self {
+            code,
+            field: None,
+            message: None,
+            retry_after: None,
+            headers: Vec::new(),
+            cause: None,
+        }
+    }
+
+    /// A request that breaks a rule of `field`.
+    pub fn invalid(field: &str, rule: impl Into<String>) -> Self {
+        let error = Self::new(Code::Validation).with_message(rule);
+        if field.is_empty() {
+            error
+        } else {
+            error.with_field(field)
+        }
+    }
+
+    /// A more exact message for the client. Never put stored or secret text here.
+    #[must_use]
+    pub fn with_message(mut self, message: impl Into<String>) -> Self {
+        self.message = Some(message.into());
+        self
+    }
+
+    /// The field that was wrong.
+    #[must_use]
+    pub fn with_field(mut self, field: impl Into<String>) -> Self {
+        self.field = Some(field.into());
+        self
+    }
+
+    /// Tells the client to wait so many seconds.
+    #[must_use]
+    pub fn with_retry_after(mut self, seconds: u32) -> Self {
+        self.retry_after = Some(seconds);
+        self
+    }
+
+    /// A header of the answer, `Allow` for instance.
+    #[must_use]
+    pub fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// What happened inside; for the log alone.
+    #[must_use]
+    pub fn with_cause(mut self, cause: impl fmt::Display) -> Self {
+        self.cause = Some(cause.to_string());
+        self
+    }
+
+    /// Its code.
+    pub const fn code(&self) -> Code {
+        self.code
+    }
+
+    /// Its field, if one was to blame.
+    pub fn field(&self) -> Option<&str> {
+        self.field.as_deref()
+    }
+
+    /// What the log should say, if this is more than a client's mistake.
+    pub fn cause(&self) -> Option<&str> {
+        self.cause.as_deref()
+    }
+
+    /// The answer. This is the only place that decides what an error looks like.
+    pub fn into_response(self, ids: &RequestIds, path: &str, now: Millis) -> Response {
+        let code = self.code;
+        let status = code.status();
+        let message = self.message.as_deref().unwrap_or(code.message());
+        let mut error = json!({
+            "type": code.kind().name(),
+            "message": message,
+            "code": code.name(),
+            "retryable": code.retryable(),
+        });
+        if let (Some(object), Some(field)) = (error.as_object_mut(), &self.field) {
+            object.insert("field".to_owned(), json!(field));
+        }
+        let body = json!({
+            "type": "about:blank",
+            "title": code.message(),
+            "status": status,
+            "detail": message,
+            "instance": path,
+            "error": error,
+            "metadata": {
+                "requestId": ids.request_id,
+                "traceId": ids.trace_id,
+                "timestamp": now.rfc3339(),
+            },
+        });
+        let mut response = Response::new(status, "application/problem+json", body.to_string());
+        response.headers.extend(self.headers);
+        if status == 401 && response.header("www-authenticate").is_none() {
+            response
+                .headers
+                .push(("www-authenticate", challenge(code).to_owned()));
+        }
+        if let Some(seconds) = self.retry_after {
+            response.headers.push(("retry-after", seconds.to_string()));
+        }
+        response
+    }
+}
+
+/// The `WWW-Authenticate` challenge (RFC 6750, section 3).
+const fn challenge(code: Code) -> &'static str {
+    match code {
+        Code::AuthRequired | Code::CredentialsInvalid => "Bearer",
+        Code::TokenExpired => {
+            "Bearer error=\"invalid_token\", error_description=\"The token has expired\""
+        }
+        _ => "Bearer error=\"invalid_token\"",
+    }
+}
+
+impl From<DatabaseError> for Error {
+    fn from(error: DatabaseError) -> Self {
+        match error {
+            DatabaseError::Unavailable(_) => Self::new(Code::Unavailable)
+                .with_retry_after(1)
+                .with_cause(error),
+            DatabaseError::Refused(_) | DatabaseError::Shape(_) => {
+                Self::new(Code::Internal).with_cause(error)
+            }
+        }
+    }
+}
+
+impl From<Missing> for Error {
+    fn from(missing: Missing) -> Self {
+        Self::new(Code::NotConfigured).with_cause(format!("{} is missing", missing.0))
+    }
+}
+
+impl From<EntropyError> for Error {
+    fn from(_: EntropyError) -> Self {
+        Self::new(Code::Unavailable).with_cause("the random generator failed")
+    }
+}
+
+/// Why a handler stops before its own answer.
+#[derive(Debug)]
+pub enum Interrupt {
+    /// Something is wrong.
+    Error(Error),
+    /// The answer of an earlier request with the same idempotency key.
+    Replay(super::message::Reply),
+}
+
+impl<E: Into<Error>> From<E> for Interrupt {
+    fn from(error: E) -> Self {
+        Self::Error(error.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_unique_and_agree_with_their_kind() {
+        for (index, code) in Code::ALL.iter().enumerate() {
+            assert!(
+                !Code::ALL[..index]
+                    .iter()
+                    .any(|other| other.name() == code.name())
+            );
+            assert_eq!(
+                code.kind() == Kind::Server,
+                code.status() >= 500,
+                "{}",
+                code.name()
+            );
+            if code.kind() == Kind::Validation && code.status() != 408 {
+                assert!(!code.retryable(), "{}", code.name());
+            }
+            assert!(code.message().ends_with('.'), "{}", code.name());
+        }
+    }
+
+    #[test]
+    fn the_cause_stays_inside() {
+        let ids = RequestIds {
+            request_id: "req_1".into(),
+            trace_id: "t".into(),
+            parent: None,
+        };
+        let error = Error::new(Code::Internal).with_cause("password=hunter2");
+        let response = error.into_response(&ids, "/x", Millis(0));
+        let body = String::from_utf8(response.body).unwrap();
+        assert!(!body.contains("hunter2"), "{body}");
+        assert!(body.contains("\"requestId\":\"req_1\""), "{body}");
+    }
+}

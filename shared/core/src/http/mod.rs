@@ -1,0 +1,18 @@
+//! The HTTP contract: requests, the path every request takes, answers and errors.
+
+mod context;
+mod cors;
+mod error;
+mod headers;
+mod message;
+mod route;
+mod serve;
+mod trace;
+
+pub use context::{Actor, Context, Meter, in_background};
+pub use error::{Code, Error, Interrupt, Kind};
+pub use headers::CANONICAL_SECURITY_HEADERS;
+pub use message::{BodyError, HeaderSource, Incoming, Method, Reply, Request, Response};
+pub use route::{Access, Found, Idempotency, Route, RouteInfo, find};
+pub use serve::{Function, serve};
+pub use trace::RequestIds;

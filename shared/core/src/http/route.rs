@@ -1,0 +1,246 @@
+//! Routes as data: one entry says everything about a route, and everything else is read from
+//! there: routing, 405, access, limits, labels, documents.
+
+use super::message::Method;
+use crate::guard::rate_limit::RateClass;
+use crate::tenancy::{ApiScope, Permission};
+
+/// Who may call a route. There is no default: an entry without a policy does not compile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Anyone.
+    Public,
+    /// A signed-in member whose role holds the permission.
+    Member(Permission),
+    /// An API key with the scope.
+    Key(ApiScope),
+    /// A member with the permission, or an API key with the scope.
+    MemberOrKey(Permission, ApiScope),
+    /// Another service, by a service token for this audience.
+    Service,
+    /// The handler verifies a signature over the body.
+    Signed,
+    /// Anyone, and only where `ENVIRONMENT` is development or test; elsewhere it does not exist.
+    Development,
+}
+
+/// Whether a route takes an `Idempotency-Key`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Idempotency {
+    /// Repeating it is harmless, or it has keys of its own.
+    None,
+    /// With a key, a repetition gives the first answer again.
+    Optional,
+    /// Without a key it is refused.
+    Required,
+}
+
+/// One entry of a function's table.
+#[derive(Debug)]
+pub struct Route<A: 'static> {
+    /// What holds for every function's routes alike.
+    pub info: RouteInfo,
+    /// Which handler answers.
+    pub action: A,
+}
+
+/// The part of a route that does not depend on its function.
+#[derive(Debug, Clone, Copy)]
+pub struct RouteInfo {
+    /// Stable name: metric label and log field.
+    pub name: &'static str,
+    /// Its method.
+    pub method: Method,
+    /// Its path; a segment that starts with `:` takes any text.
+    pub path: &'static str,
+    /// Who may call it.
+    pub access: Access,
+    /// How often.
+    pub rate: RateClass,
+    /// Whether it takes an `Idempotency-Key`.
+    pub idempotency: Idempotency,
+    /// Content types of its body besides `application/json`; empty for JSON alone.
+    pub media_types: &'static [&'static str],
+    /// Whether it needs a sound configuration; only probes do without.
+    pub needs_config: bool,
+}
+
+impl<A> Route<A> {
+    /// An entry for reading.
+    pub const fn get(path: &'static str, name: &'static str, action: A, access: Access) -> Self {
+        Self::new(Method::Get, path, name, action, access, RateClass::Read)
+    }
+
+    /// An entry for creating or acting.
+    pub const fn post(path: &'static str, name: &'static str, action: A, access: Access) -> Self {
+        Self::new(Method::Post, path, name, action, access, RateClass::Write)
+    }
+
+    /// An entry for removing.
+    pub const fn delete(path: &'static str, name: &'static str, action: A, access: Access) -> Self {
+        Self::new(Method::Delete, path, name, action, access, RateClass::Write)
+    }
+
+    const fn new(
+        method: Method,
+        path: &'static str,
+        name: &'static str,
+        action: A,
+        access: Access,
+        rate: RateClass,
+    ) -> Self {
+        let info = RouteInfo {
+            name,
+            method,
+            path,
+            access,
+            rate,
+            idempotency: Idempotency::None,
+            media_types: &[],
+            needs_config: true,
+        };
+        Self { info, action }
+    }
+
+    /// Another rate class than its method suggests.
+    #[must_use]
+    pub const fn rate(mut self, rate: RateClass) -> Self
+    where
+        A: Copy,
+    {
+        self.info.rate = rate;
+        self
+    }
+
+    /// Takes an `Idempotency-Key`.
+    #[must_use]
+    pub const fn idempotency(mut self, idempotency: Idempotency) -> Self
+    where
+        A: Copy,
+    {
+        self.info.idempotency = idempotency;
+        self
+    }
+
+    /// Answers even where the configuration is refused.
+    #[must_use]
+    pub const fn without_config(mut self) -> Self
+    where
+        A: Copy,
+    {
+        self.info.needs_config = false;
+        self
+    }
+
+    /// Takes these content types besides `application/json`.
+    #[must_use]
+    pub const fn media_types(mut self, types: &'static [&'static str]) -> Self
+    where
+        A: Copy,
+    {
+        self.info.media_types = types;
+        self
+    }
+}
+
+/// What a path and method lead to.
+#[derive(Debug)]
+pub enum Found<'r, A: 'static> {
+    /// This entry, with the text of its `:` segments.
+    Route(&'static Route<A>, Vec<&'r str>),
+    /// The path exists with other methods: the value of `Allow`.
+    OtherMethods(String),
+    /// No such path.
+    Nothing,
+}
+
+/// Looks a request up in a table. The first entry wins, so fixed paths stand before those
+/// with `:`.
+pub fn find<'r, A>(table: &'static [Route<A>], method: &str, path: &'r str) -> Found<'r, A> {
+    let wanted = Method::parse(method);
+    let mut allowed: Vec<&str> = Vec::new();
+    for route in table {
+        let Some(params) = matches(route.info.path, path) else {
+            continue;
+        };
+        if Some(route.info.method) == wanted {
+            return Found::Route(route, params);
+        }
+        if !allowed.contains(&route.info.method.name()) {
+            allowed.push(route.info.method.name());
+        }
+    }
+    if allowed.is_empty() {
+        return Found::Nothing;
+    }
+    if allowed.contains(&"GET") {
+        allowed.push("HEAD");
+    }
+    allowed.push("OPTIONS");
+    Found::OtherMethods(allowed.join(", "))
+}
+
+/// The texts of the `:` segments when `path` fits `pattern`.
+fn matches<'r>(pattern: &str, path: &'r str) -> Option<Vec<&'r str>> {
+    if pattern == path {
+        return Some(Vec::new());
+    }
+    let mut params = Vec::new();
+    let mut given = path.split('/');
+    for wanted in pattern.split('/') {
+        let segment = given.next()?;
+        if wanted.starts_with(':') && !segment.is_empty() {
+            params.push(segment);
+        } else if wanted != segment {
+            return None;
+        }
+    }
+    if given.next().is_some() {
+        None
+    } else {
+        Some(params)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    static TABLE: &[Route<u8>] = &[
+        Route::get("/jobs", "jobs.list", 1, Access::Public),
+        Route::post("/jobs", "jobs.submit", 2, Access::Public),
+        Route::get("/jobs/:id", "jobs.get", 3, Access::Public),
+        Route::get("/jobs/:id/result", "jobs.result", 4, Access::Public),
+    ];
+
+    fn action(method: &str, path: &'static str) -> Option<(u8, Vec<&'static str>)> {
+        match find(TABLE, method, path) {
+            Found::Route(route, params) => Some((route.action, params)),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn paths_are_matched_whole() {
+        assert_eq!(action("GET", "/jobs/7/result"), Some((4, vec!["7"])));
+        assert_eq!(action("HEAD", "/jobs"), Some((1, vec![])));
+        for path in [
+            "/jobs/",
+            "/jobs//result",
+            "/jobs/7/",
+            "/jobs/7/result/x",
+            "jobs",
+            "",
+        ] {
+            assert_eq!(action("GET", path), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn other_methods_are_listed() {
+        let Found::OtherMethods(allow) = find(TABLE, "BREW", "/jobs") else {
+            panic!()
+        };
+        assert_eq!(allow, "GET, POST, HEAD, OPTIONS");
+    }
+}

@@ -1,0 +1,88 @@
+//! The rows of jobs and the statements that move them.
+
+use crate::port::DatabaseError;
+use crate::sql::Row;
+use crate::tenancy::TenantId;
+
+crate::queries! {
+    /// `?1` tenant, `?2` id, `?3` user, `?4` kind, `?5` params, `?6` now.
+    SUBMIT: TenantQuery = "jobs.submit", "
+        INSERT INTO jobs (tenant_id, id, user_id, kind, params, state, leased_until, created_at, updated_at)
+        VALUES (?1, ?2, ?3, ?4, ?5, 'queued', ?6, ?6, ?6)";
+    /// `?1` tenant, `?2` id.
+    GET: TenantQuery = "jobs.get", "
+        SELECT id, kind, state, parts, attempts, error, created_at, updated_at, finished_at
+        FROM jobs WHERE tenant_id = ?1 AND id = ?2";
+    /// `?1` tenant: the latest hundred.
+    LIST: TenantQuery = "jobs.list", "
+        SELECT id, kind, state, parts, attempts, error, created_at, updated_at, finished_at
+        FROM jobs WHERE tenant_id = ?1 ORDER BY created_at DESC, id DESC LIMIT 100";
+    /// `?1` tenant, `?2` job.
+    PARTS: TenantQuery = "jobs.parts",
+        "SELECT body FROM job_parts WHERE tenant_id = ?1 AND job_id = ?2 ORDER BY part";
+    /// `?1` now, `?2` most. One job per tenant, the oldest, so that nobody waits for another's heap.
+    DUE: SystemQuery = "jobs.due", "
+        SELECT MIN(id) FROM jobs WHERE finished_at IS NULL AND leased_until <= ?1
+        GROUP BY tenant_id ORDER BY MIN(id) LIMIT ?2";
+    /// `?1` id, `?2` now, `?3` end of the lease.
+    LEASE: SystemQuery = "jobs.lease", "
+        UPDATE jobs SET state = 'running', fence = fence + 1, attempts = attempts + 1,
+            leased_until = ?3, updated_at = ?2
+        WHERE id = ?1 AND finished_at IS NULL AND leased_until <= ?2
+        RETURNING tenant_id, id, kind, params, checkpoint, parts, fence, attempts";
+    /// `?1` tenant, `?2` id, `?3` fence, `?4` number of the part, `?5` body: only under the fence.
+    PUT_PART: TenantQuery = "jobs.put_part", "
+        INSERT INTO job_parts (tenant_id, job_id, part, body)
+        SELECT ?1, id, ?4, ?5 FROM jobs
+        WHERE tenant_id = ?1 AND id = ?2 AND fence = ?3 AND finished_at IS NULL
+        ON CONFLICT (job_id, part) DO UPDATE SET body = excluded.body";
+    /// `?1` tenant, `?2` id, `?3` fence, `?4` checkpoint, `?5` parts, `?6` lease, `?7` now.
+    CHECKPOINT: TenantQuery = "jobs.checkpoint", "
+        UPDATE jobs SET checkpoint = ?4, parts = ?5, leased_until = ?6, updated_at = ?7
+        WHERE tenant_id = ?1 AND id = ?2 AND fence = ?3 AND finished_at IS NULL RETURNING id";
+    /// `?1` tenant, `?2` id, `?3` fence, `?4` state, `?5` error, `?6` now.
+    FINISH: TenantQuery = "jobs.finish", "
+        UPDATE jobs SET state = ?4, error = ?5, finished_at = ?6, updated_at = ?6
+        WHERE tenant_id = ?1 AND id = ?2 AND fence = ?3 AND finished_at IS NULL RETURNING id";
+    /// `?1` tenant, `?2` id, `?3` fence, `?4` when it is due again, `?5` error, `?6` now.
+    /// Giving a lease back does not count as an attempt unless there was an error.
+    GIVE_BACK: TenantQuery = "jobs.give_back", "
+        UPDATE jobs SET state = 'queued', leased_until = ?4, error = ?5, updated_at = ?6,
+            attempts = CASE WHEN ?5 IS NULL THEN attempts - 1 ELSE attempts END
+        WHERE tenant_id = ?1 AND id = ?2 AND fence = ?3 AND finished_at IS NULL RETURNING id";
+    /// `?1` tenant, `?2` from, `?3` to, `?4`–`?6` the event after which to go on, `?7` most.
+    EVENTS: TenantQuery = "jobs.export_events", "
+        SELECT source, event_id, meter, quantity, subject, occurred_at, received_at
+        FROM usage_events
+        WHERE tenant_id = ?1 AND occurred_at >= ?2 AND occurred_at < ?3
+            AND (occurred_at, source, event_id) > (?4, ?5, ?6)
+        ORDER BY occurred_at, source, event_id LIMIT ?7";
+}
+
+/// A job that this run holds the lease of ([`LEASE`]).
+#[derive(Debug)]
+pub(super) struct Leased {
+    pub(super) tenant: TenantId,
+    pub(super) id: String,
+    pub(super) kind: String,
+    pub(super) params: String,
+    pub(super) checkpoint: Option<String>,
+    pub(super) parts: i64,
+    pub(super) fence: i64,
+    pub(super) attempts: i64,
+}
+
+impl Leased {
+    pub(super) fn from_row(row: &Row) -> Result<Self, DatabaseError> {
+        Ok(Self {
+            tenant: TenantId::proven(row.text(0)?),
+            id: row.text(1)?.to_owned(),
+            kind: row.text(2)?.to_owned(),
+            params: row.text(3)?.to_owned(),
+            checkpoint: row.opt_text(4)?.map(str::to_owned),
+            parts: row.int(5)?,
+            fence: row.int(6)?,
+            attempts: row.int(7)?,
+        })
+    }
+}

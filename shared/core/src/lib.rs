@@ -1,0 +1,33 @@
+//! Edgekeep: sign-in, usage metering, Stripe billing, jobs and health for the edge.
+//!
+//! This crate is the product. It knows no platform: the adapters in `shared/workers`,
+//! `shared/spin` and `shared/native` implement the ports in [`port`], and a deployable in
+//! `functions/` ties one adapter to one [`http::Function`]. Start reading at
+//! [`http::serve`], which is the whole path of a request.
+
+#![forbid(unsafe_code)]
+#![expect(
+    async_fn_in_trait,
+    reason = "guests have one thread: the ports need no Send (docs/decisions/0002)"
+)]
+
+pub mod app;
+pub mod auth;
+pub mod billing;
+pub mod config;
+pub mod crypto;
+pub mod fields;
+pub mod functions;
+pub mod guard;
+pub mod health;
+pub mod http;
+pub mod id;
+pub mod jobs;
+pub mod mail;
+pub mod port;
+pub mod scheduler;
+pub mod sql;
+pub mod stripe;
+pub mod tenancy;
+pub mod time;
+pub mod usage;

@@ -1,0 +1,153 @@
+//! One tick: each task that is due runs once, wherever the tick came from.
+
+use serde_json::{Value as Json, json};
+
+use super::cleanup;
+use super::store::{FINISH, LEASE};
+use crate::guard::rate_limit::RateClass;
+use crate::http::{Access, Context, Error, Idempotency, Method, RouteInfo, in_background};
+use crate::port::{KeyValue as _, Level, Platform};
+use crate::sql::MAX_INTEGER;
+use crate::time::MINUTE;
+use crate::{jobs, mail};
+
+/// Longest run of a task; after that another tick may start it again.
+const LEASE_LIFE: i64 = 5 * MINUTE;
+/// Expired KV entries deleted per run, on stores that do not expire them.
+const SWEEP: u32 = 1_000;
+
+/// A periodic task.
+struct Task {
+    name: &'static str,
+    /// Least time between two runs, in milliseconds; 0 for every tick.
+    interval: i64,
+    what: What,
+}
+
+#[derive(Clone, Copy)]
+enum What {
+    Jobs,
+    Mail,
+    Cleanup,
+    SweepKeyValue,
+}
+
+static TASKS: [Task; 4] = [
+    Task {
+        name: "jobs",
+        interval: 0,
+        what: What::Jobs,
+    },
+    Task {
+        name: "mail",
+        interval: 0,
+        what: What::Mail,
+    },
+    Task {
+        name: "cleanup",
+        interval: 5 * MINUTE,
+        what: What::Cleanup,
+    },
+    Task {
+        name: "sweep_key_value",
+        interval: 10 * MINUTE,
+        what: What::SweepKeyValue,
+    },
+];
+
+static CRON: RouteInfo = RouteInfo {
+    name: "scheduler.cron",
+    method: Method::Post,
+    path: "cron:tick",
+    access: Access::Service,
+    rate: RateClass::Unlimited,
+    idempotency: Idempotency::None,
+    media_types: &[],
+    needs_config: true,
+};
+
+/// A tick from the platform's own timer.
+pub async fn on_cron<P: Platform>(platform: &P) {
+    in_background(platform, &CRON, async |cx: &Context<'_, P>| {
+        if let Err(error) = run(cx, None).await {
+            let cause = error.cause().unwrap_or(error.code().name());
+            cx.log(
+                Level::Error,
+                "scheduler.tick_failed",
+                &[("cause", json!(cause))],
+            );
+        }
+    })
+    .await;
+}
+
+pub(super) fn is_task(name: &str) -> bool {
+    TASKS.iter().any(|task| task.name == name)
+}
+
+/// Runs what is due, or the one task `only` whether it is due or not. A task that fails does
+/// not stop the others.
+pub(super) async fn run<P: Platform>(
+    cx: &Context<'_, P>,
+    only: Option<&str>,
+) -> Result<Vec<Json>, Error> {
+    let mut ran = Vec::new();
+    for task in &TASKS {
+        if only.is_some_and(|name| name != task.name) {
+            continue;
+        }
+        let due_by = if only.is_some() {
+            MAX_INTEGER
+        } else {
+            cx.now.0
+        };
+        let token = cx.new_id("tic")?;
+        let lease = LEASE.bind([
+            task.name.into(),
+            cx.now.into(),
+            cx.now.plus(LEASE_LIFE).into(),
+            token.as_str().into(),
+            due_by.into(),
+        ]);
+        if cx.query(lease).await?.is_empty() {
+            continue;
+        }
+        let outcome = match work(cx, task.what).await {
+            Ok(done) => done,
+            Err(error) => {
+                let cause = error.cause().unwrap_or(error.code().name());
+                let fields = [("task", json!(task.name)), ("cause", json!(cause))];
+                cx.log(Level::Error, "scheduler.task_failed", &fields);
+                format!("failed: {}", error.code().name())
+            }
+        };
+        let finish = FINISH.bind([
+            task.name.into(),
+            token.into(),
+            cx.now.into(),
+            cx.now.plus(task.interval).into(),
+            outcome.as_str().into(),
+        ]);
+        cx.query(finish).await?;
+        ran.push(json!({"task": task.name, "outcome": outcome}));
+    }
+    Ok(ran)
+}
+
+/// The work of one task; says what it did.
+async fn work<P: Platform>(cx: &Context<'_, P>, what: What) -> Result<String, Error> {
+    match what {
+        What::Jobs => Ok(format!("{} jobs", jobs::run_due(cx).await?)),
+        What::Mail => Ok(format!("{} mails", mail::send_due(cx).await?)),
+        What::Cleanup => cleanup::run(cx).await,
+        What::SweepKeyValue => {
+            let Some(store) = cx.platform.key_value() else {
+                return Ok("no store".to_owned());
+            };
+            match store.sweep(cx.now, SWEEP).await {
+                Ok(count) => Ok(format!("{count} entries")),
+                Err(error) => Ok(format!("failed: {error}")),
+            }
+        }
+    }
+}

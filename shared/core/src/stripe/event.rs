@@ -1,0 +1,199 @@
+//! What we read of an event and of a subscription.
+//!
+//! Shapes are those of API version 2026-09-30; since 2025 the period stands on the items.
+
+use serde::Deserialize;
+
+use crate::http::{Code, Error};
+
+/// The version that refetched objects are asked for in.
+pub(super) const API_VERSION: &str = "2026-09-30.endive";
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Event {
+    pub(super) id: String,
+    #[serde(rename = "type")]
+    pub(super) kind: String,
+    /// Unix seconds.
+    pub(super) created: i64,
+    #[serde(default)]
+    pub(super) livemode: bool,
+    data: EventData,
+}
+
+#[derive(Debug, Deserialize)]
+struct EventData {
+    object: serde_json::Value,
+}
+
+/// A subscription, as far as plans depend on it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(super) struct Subscription {
+    pub(super) id: String,
+    pub(super) status: String,
+    pub(super) customer: Option<String>,
+    /// Unix seconds.
+    pub(super) cancel_at: Option<i64>,
+    /// Where it stood before the items had it.
+    current_period_end: Option<i64>,
+    #[serde(default)]
+    metadata: Metadata,
+    items: Items,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+struct Metadata {
+    tenant_id: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+struct Items {
+    data: Vec<Item>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+struct Item {
+    current_period_end: Option<i64>,
+    price: Price,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+struct Price {
+    lookup_key: Option<String>,
+}
+
+impl Event {
+    /// # Errors
+    /// `VALIDATION` naming what no event of Stripe lacks.
+    pub(super) fn read(body: &[u8]) -> Result<Self, Error> {
+        let event: Self = serde_json::from_slice(body)
+            .map_err(|error| Error::new(Code::InvalidJson).with_cause(error))?;
+        let sound =
+            |text: &str| (1..=255).contains(&text.len()) && !text.contains(char::is_control);
+        if !sound(&event.id) || !sound(&event.kind) {
+            return Err(Error::invalid("id", "Must be the id of an event."));
+        }
+        // Beyond year 9999 it is no time, and the arithmetic on versions stays exact.
+        if !(0..=253_402_300_799).contains(&event.created) {
+            return Err(Error::invalid("created", "Must be Unix seconds."));
+        }
+        Ok(event)
+    }
+
+    /// Whether this event tells of a subscription.
+    pub(super) fn is_subscription(&self) -> bool {
+        self.kind.starts_with("customer.subscription.")
+    }
+
+    /// Id of the object it tells of.
+    pub(super) fn object_id(&self) -> Option<&str> {
+        self.data
+            .object
+            .get("id")
+            .and_then(serde_json::Value::as_str)
+    }
+
+    /// The subscription in it.
+    ///
+    /// # Errors
+    /// `VALIDATION` when it has another shape than the pinned version's.
+    pub(super) fn subscription(&self) -> Result<Subscription, Error> {
+        Subscription::deserialize(&self.data.object)
+            .map_err(|error| {
+                Error::invalid("data.object", "Must be a subscription.").with_cause(error)
+            })
+            .and_then(Subscription::checked)
+    }
+
+    /// Order of states that come from payloads: by time, and in the same second an end after a
+    /// change after a beginning. In tenths of a millisecond, to leave room for that.
+    pub(super) fn version(&self) -> i64 {
+        let rank = match self.kind.as_str() {
+            "customer.subscription.deleted" => 9,
+            "customer.subscription.created" => 1,
+            _ => 5,
+        };
+        self.created.saturating_mul(10_000).saturating_add(rank)
+    }
+}
+
+impl Subscription {
+    /// # Errors
+    /// `VALIDATION` for states that the pinned version does not have.
+    pub(super) fn checked(self) -> Result<Self, Error> {
+        const STATES: [&str; 8] = [
+            "incomplete",
+            "incomplete_expired",
+            "trialing",
+            "active",
+            "past_due",
+            "canceled",
+            "unpaid",
+            "paused",
+        ];
+        let long = self.id.len() > 255 || self.customer.as_ref().is_some_and(|id| id.len() > 255);
+        if long || !STATES.contains(&self.status.as_str()) {
+            return Err(Error::invalid(
+                "data.object.status",
+                "Must be a known state.",
+            ));
+        }
+        Ok(self)
+    }
+
+    /// The tenant that the subscription was made for, from its metadata.
+    pub(super) fn tenant(&self) -> Option<&str> {
+        self.metadata.tenant_id.as_deref()
+    }
+
+    /// The price's lookup key, which names the plan.
+    pub(super) fn lookup_key(&self) -> Option<&str> {
+        self.items.data.first()?.price.lookup_key.as_deref()
+    }
+
+    /// End of the paid period, in Unix seconds.
+    pub(super) fn period_end(&self) -> Option<i64> {
+        let item = self.items.data.first();
+        item.and_then(|item| item.current_period_end)
+            .or(self.current_period_end)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(kind: &str, created: i64) -> Event {
+        let text = format!(
+            r#"{{"id":"evt_1","type":"{kind}","created":{created},"data":{{"object":{{"id":"sub_1"}}}}}}"#
+        );
+        Event::read(text.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn in_the_same_second_the_end_is_last() {
+        let created = event("customer.subscription.created", 100).version();
+        let updated = event("customer.subscription.updated", 100).version();
+        let deleted = event("customer.subscription.deleted", 100).version();
+        assert!(created < updated && updated < deleted);
+        assert!(deleted < event("customer.subscription.created", 101).version());
+    }
+
+    #[test]
+    fn what_is_no_event_is_refused() {
+        for body in [
+            "",
+            "{}",
+            "[]",
+            r#"{"id":"","type":"x","created":1,"data":{"object":{}}}"#,
+            r#"{"id":"e","type":"x","created":9223372036854775807,"data":{"object":{}}}"#,
+        ] {
+            assert!(Event::read(body.as_bytes()).is_err(), "{body}");
+        }
+        assert!(
+            event("customer.subscription.updated", 1)
+                .subscription()
+                .is_err()
+        );
+    }
+}

@@ -1,0 +1,131 @@
+//! The tenant, which every owned row names.
+
+/// The tenant whose rows a statement may touch.
+///
+/// There are two ways to get one: from a verified credential, or from a row that a
+/// cross-tenant statement returned. Text from a request never becomes one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TenantId(String);
+
+impl TenantId {
+    /// From a signed claim or a row that was read under a proven credential.
+    pub(crate) fn proven(id: impl Into<String>) -> Self {
+        Self(id.into())
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// What a member may do, from the most to the least.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Owns the tenant: everything, billing included.
+    Founder,
+    /// Runs the tenant: members, keys, everything but billing changes.
+    Admin,
+    /// Works in the tenant.
+    Agent,
+    /// Reads what concerns them.
+    Client,
+}
+
+impl Role {
+    /// All roles, from the most to the least.
+    pub const ALL: [Self; 4] = [Self::Founder, Self::Admin, Self::Agent, Self::Client];
+
+    /// The name in tokens, rows and answers.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Founder => "founder",
+            Self::Admin => "admin",
+            Self::Agent => "agent",
+            Self::Client => "client",
+        }
+    }
+
+    /// The role of that name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.name() == name)
+    }
+
+    /// Whether members of this role hold `permission`. This is the whole role matrix.
+    pub const fn allows(self, permission: Permission) -> bool {
+        match permission {
+            Permission::ProfileRead | Permission::UsageRead | Permission::BillingRead => true,
+            Permission::JobsRead | Permission::JobsWrite => !matches!(self, Self::Client),
+            Permission::ApiKeysRead | Permission::ApiKeysWrite => {
+                matches!(self, Self::Founder | Self::Admin)
+            }
+        }
+    }
+}
+
+/// What a route asks of a member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Permission {
+    /// See oneself, end one's own session.
+    ProfileRead,
+    /// List API keys.
+    ApiKeysRead,
+    /// Create and revoke API keys.
+    ApiKeysWrite,
+    /// Read totals of usage.
+    UsageRead,
+    /// Read the plan and subscription.
+    BillingRead,
+    /// See jobs and their results.
+    JobsRead,
+    /// Submit jobs.
+    JobsWrite,
+}
+
+/// What an API key may be used for; an upper bound on its owner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ApiScope {
+    /// Send usage events.
+    UsageWrite,
+    /// Read totals of usage.
+    UsageRead,
+    /// Submit and read jobs.
+    Jobs,
+}
+
+impl ApiScope {
+    /// All scopes.
+    pub const ALL: [Self; 3] = [Self::UsageWrite, Self::UsageRead, Self::Jobs];
+
+    /// The name in requests and answers.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::UsageWrite => "usage:write",
+            Self::UsageRead => "usage:read",
+            Self::Jobs => "jobs",
+        }
+    }
+
+    /// Its bit in the stored set, so that SQL can ask for it.
+    pub const fn bit(self) -> i64 {
+        match self {
+            Self::UsageWrite => 1,
+            Self::UsageRead => 2,
+            Self::Jobs => 4,
+        }
+    }
+
+    /// The scope of that name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|scope| scope.name() == name)
+    }
+
+    /// The names in a stored set.
+    pub fn names(set: i64) -> Vec<&'static str> {
+        Self::ALL
+            .into_iter()
+            .filter(|scope| set & scope.bit() != 0)
+            .map(Self::name)
+            .collect()
+    }
+}

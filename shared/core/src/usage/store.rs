@@ -1,0 +1,137 @@
+//! The rows of usage and the statements that keep them.
+//!
+//! Ingest is one batch. The events come as one JSON parameter of arrays
+//! `[source, id, meter, quantity, subject, occurred_at, hour]`, because D1 binds a hundred
+//! parameters at most. In order: open the month (which locks it and marks the batch), admit the
+//! batch if the plan's quota has room for what is new, tell which events are known, fold the new
+//! ones into the hours, insert them. Every statement after the first asks for the mark of the one
+//! before, so a wrong key or a full quota stores nothing.
+
+/// The row of the key that the caller proved: `?1` id, `?2` hash of its secret.
+macro_rules! tenant_of_key {
+    () => {
+        "(SELECT tenant_id FROM api_keys WHERE id = ?1 AND secret_hash = ?2)"
+    };
+}
+
+/// Events in the parameter `?3` that are not stored yet.
+macro_rules! fresh {
+    ($events:literal) => {
+        concat!(
+            " FROM ",
+            $events,
+            " j WHERE NOT EXISTS (SELECT 1 FROM usage_events e WHERE e.tenant_id = ",
+            tenant_of_key!(),
+            " AND e.source = j.value->>0 AND e.event_id = j.value->>1)"
+        )
+    };
+}
+
+/// The same while the batch `?5` is admitted to the month `?4`.
+macro_rules! admitted {
+    () => {
+        concat!(
+            " AND EXISTS (SELECT 1 FROM usage_months u WHERE u.tenant_id = ",
+            tenant_of_key!(),
+            " AND u.month = ?4 AND u.admitted = ?5)"
+        )
+    };
+}
+
+macro_rules! admit {
+    ($events:literal) => {
+        concat!(
+            "UPDATE usage_months SET events = events + n.fresh, admitted = ?5
+            FROM (SELECT COUNT(*) AS fresh",
+            fresh!($events),
+            ") n
+            WHERE tenant_id = ",
+            tenant_of_key!(),
+            " AND month = ?4 AND batch = ?5
+                AND events + n.fresh <= COALESCE((
+                    SELECT p.monthly_events FROM tenants t JOIN plans p ON p.id = t.plan_id
+                    WHERE t.id = usage_months.tenant_id), 9007199254740991)
+            RETURNING events"
+        )
+    };
+}
+
+macro_rules! known {
+    ($events:literal) => {
+        concat!(
+            "SELECT e.source, e.event_id FROM ",
+            $events,
+            " j JOIN usage_events e
+            ON e.tenant_id = ",
+            tenant_of_key!(),
+            " AND e.source = j.value->>0 AND e.event_id = j.value->>1"
+        )
+    };
+}
+
+macro_rules! roll_up {
+    ($events:literal) => {
+        concat!(
+            "INSERT INTO usage_hourly (tenant_id, meter, hour, quantity, events)
+            SELECT ",
+            tenant_of_key!(),
+            ", j.value->>2, CAST(j.value->>6 AS BIGINT),
+                CAST(SUM(CAST(j.value->>3 AS BIGINT)) AS BIGINT), COUNT(*)",
+            fresh!($events),
+            admitted!(),
+            "
+            GROUP BY j.value->>2, CAST(j.value->>6 AS BIGINT)
+            ON CONFLICT (tenant_id, meter, hour) DO UPDATE SET
+                quantity = usage_hourly.quantity + excluded.quantity,
+                events = usage_hourly.events + excluded.events"
+        )
+    };
+}
+
+macro_rules! insert {
+    ($events:literal) => {
+        concat!(
+            "INSERT INTO usage_events
+                (tenant_id, source, event_id, meter, quantity, subject, occurred_at, received_at)
+            SELECT ", tenant_of_key!(), ", j.value->>0, j.value->>1, j.value->>2,
+                CAST(j.value->>3 AS BIGINT), j.value->>4, CAST(j.value->>5 AS BIGINT), ?6
+            FROM ", $events, " j WHERE 1 = 1", admitted!(), "
+            ON CONFLICT (tenant_id, source, event_id) DO NOTHING"
+        )
+    };
+}
+
+crate::queries! {
+    /// `?1`, `?2` key, `?3` month, `?4` batch, `?5` now, `?6` bit of the scope.
+    OPEN: CredentialQuery = "usage.open_month", "
+        INSERT INTO usage_months (tenant_id, month, events, batch)
+        SELECT tenant_id, ?3, 0, ?4 FROM api_keys
+        WHERE id = ?1 AND secret_hash = ?2 AND revoked_at IS NULL
+            AND (expires_at IS NULL OR expires_at > ?5) AND (scopes & ?6) <> 0
+            AND EXISTS (SELECT 1 FROM memberships m
+                WHERE m.tenant_id = api_keys.tenant_id AND m.user_id = api_keys.user_id)
+        ON CONFLICT (tenant_id, month) DO UPDATE SET batch = excluded.batch";
+    /// `?1`, `?2` key, `?3` events, `?4` month, `?5` batch. A row comes back when there is room.
+    ADMIT: CredentialQuery = "usage.admit", admit!("json_each(?3)"),
+        postgres = admit!("jsonb_array_elements(CAST(CAST(?3 AS TEXT) AS jsonb))");
+    /// `?1`, `?2` key, `?3` events.
+    KNOWN: CredentialQuery = "usage.known", known!("json_each(?3)"),
+        postgres = known!("jsonb_array_elements(CAST(CAST(?3 AS TEXT) AS jsonb))");
+    /// `?1`, `?2` key, `?3` events, `?4` month, `?5` batch.
+    ROLL_UP: CredentialQuery = "usage.roll_up", roll_up!("json_each(?3)"),
+        postgres = roll_up!("jsonb_array_elements(CAST(CAST(?3 AS TEXT) AS jsonb))");
+    /// `?1`, `?2` key, `?3` events, `?4` month, `?5` batch, `?6` now.
+    INSERT: CredentialQuery = "usage.insert", insert!("json_each(?3)"),
+        postgres = insert!("jsonb_array_elements(CAST(CAST(?3 AS TEXT) AS jsonb))");
+    /// `?1` tenant, `?2` month: events counted and how many the plan allows.
+    QUOTA: TenantQuery = "usage.quota", "
+        SELECT COALESCE(u.events, 0), p.monthly_events
+        FROM tenants t JOIN plans p ON p.id = t.plan_id
+        LEFT JOIN usage_months u ON u.tenant_id = t.id AND u.month = ?2
+        WHERE t.id = ?1";
+    /// `?1` tenant, `?2` first hour, `?3` hour after the last.
+    TOTALS: TenantQuery = "usage.totals", "
+        SELECT meter, CAST(SUM(quantity) AS BIGINT), CAST(SUM(events) AS BIGINT)
+        FROM usage_hourly WHERE tenant_id = ?1 AND hour >= ?2 AND hour < ?3
+        GROUP BY meter ORDER BY meter";
+}
