@@ -6,6 +6,14 @@
 //! [`http::serve`], which is the whole path of a request.
 
 #![forbid(unsafe_code)]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::string_slice,
+        clippy::arithmetic_side_effects,
+        reason = "a test may panic: that is how it fails"
+    )
+)]
 #![expect(
     async_fn_in_trait,
     reason = "guests have one thread: the ports need no Send (docs/decisions/0002)"

@@ -58,6 +58,7 @@ pub(super) async fn login<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Int
     let tenant = TenantId::proven(account.tenant.as_str());
     cx.batch(&[
         LOGIN_ACCOUNT.forgive(&email),
+        LOGIN_SOURCE.refund(cx.client),
         INSERT_SESSION.bind(
             &tenant,
             [

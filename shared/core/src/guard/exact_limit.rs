@@ -18,6 +18,8 @@ crate::queries! {
             window_ends_at = CASE WHEN exact_limits.window_ends_at <= ?2
                 THEN excluded.window_ends_at ELSE exact_limits.window_ends_at END
         RETURNING hits, window_ends_at";
+    /// `?1` key. A success gives its own hit back.
+    REFUND: SystemQuery = "limit.refund", "UPDATE exact_limits SET hits = hits - 1 WHERE id = ?1";
     /// `?1` key. After a success the guesses before it no longer count.
     FORGIVE: SystemQuery = "limit.forgive", "DELETE FROM exact_limits WHERE id = ?1";
 }
@@ -39,7 +41,7 @@ pub const LOGIN_ACCOUNT: Rule = Rule {
     hits: 10,
     window: 15 * MINUTE,
 };
-/// Passwords tried from one source.
+/// Wrong passwords from one source.
 pub const LOGIN_SOURCE: Rule = Rule {
     name: "login.source",
     hits: 100,
@@ -65,6 +67,11 @@ impl Rule {
             now.into(),
             now.plus(self.window).into(),
         ])
+    }
+
+    /// The statement that takes one hit of `subject` back, so that only failures count.
+    pub fn refund(&self, subject: &str) -> Statement {
+        REFUND.bind([self.key(subject).into()])
     }
 
     /// The statement that forgets the hits of `subject`.

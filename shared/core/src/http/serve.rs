@@ -24,6 +24,8 @@ pub trait Function {
     const NAME: &'static str;
     /// Its routes.
     const ROUTES: &'static [Route<Self::Action>];
+    /// What it answers for a path that is not in its table.
+    const ELSEWHERE: Code = Code::RouteNotFound;
 
     /// Answers a request that has passed everything before the handler.
     async fn handle<P: Platform>(
@@ -113,7 +115,7 @@ async fn answer<F: Function, P: Platform, I: Incoming>(
         Found::OtherMethods(allow) => {
             return Err(Error::new(Code::MethodNotAllowed).with_header("allow", allow));
         }
-        Found::Nothing => return Err(Error::new(Code::RouteNotFound)),
+        Found::Nothing => return Err(Error::new(F::ELSEWHERE)),
     };
     progress.route = Some(&route.info);
     let ready = match platform.app().ready() {

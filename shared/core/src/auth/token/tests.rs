@@ -62,12 +62,13 @@ fn a_fresh_token_is_good_for_exactly_fifteen_minutes() {
     );
 }
 
+type Change = fn(&mut serde_json::Value);
+
 #[test]
 fn forged_tokens_are_refused() {
     let app = app("", &"a".repeat(40));
     let kid = app.ready().unwrap().keys.kid.clone();
     assert_eq!(code(&app, &signed(&app, &kid, "at+jwt", |_| ()), NOW), None);
-    type Change = fn(&mut serde_json::Value);
     let changes: [(&str, Change); 8] = [
         ("issuer", |claims| claims["iss"] = "evil".into()),
         ("audience", |claims| claims["aud"] = "other".into()),

@@ -1,0 +1,142 @@
+//! Ready-made callers.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use serde_json::{Value, json};
+
+use crate::answer::Answer;
+use crate::api::Api;
+
+pub const PASSWORD: &str = "correct horse battery staple";
+
+/// A signed-in founder with a tenant of their own.
+pub struct Founder {
+    pub email: String,
+    pub access: String,
+    pub refresh: String,
+    pub tenant: String,
+    pub user: String,
+}
+
+/// An address that nobody else uses.
+pub fn new_email(api: &Api) -> String {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    format!("user-{}-{number}@example.com", api.now().0)
+}
+
+pub fn register(api: &Api, email: &str) -> Answer {
+    api.post("/api/v1/auth/register", &json!({"email": email, "password": PASSWORD})).send()
+}
+
+/// The latest mail to an address.
+pub fn mail(api: &Api, email: &str) -> Value {
+    let mails = api.get(&format!("/api/v1/dev/mailbox?to={email}")).send().data(200);
+    mails[0].clone()
+}
+
+/// The token in the link of the latest mail.
+pub fn mail_token(api: &Api, email: &str) -> String {
+    let mail = mail(api, email);
+    mail["link"].as_str().unwrap().split("token=").nth(1).unwrap().to_owned()
+}
+
+pub fn login(api: &Api, email: &str, password: &str) -> Answer {
+    api.post("/api/v1/auth/login", &json!({"email": email, "password": password})).send()
+}
+
+pub fn founder(api: &Api) -> Founder {
+    let email = new_email(api);
+    register(api, &email).data(201);
+    let token = mail_token(api, &email);
+    api.post("/api/v1/auth/verify", &json!({"token": token})).send().data(200);
+    let tokens = login(api, &email, PASSWORD).data(200);
+    let access = text(&tokens["access_token"]);
+    let me = api.get("/api/v1/auth/me").bearer(&access).send().data(200);
+    Founder {
+        access,
+        refresh: text(&tokens["refresh_token"]),
+        tenant: text(&me["tenant"]["id"]),
+        user: text(&me["id"]),
+        email,
+    }
+}
+
+/// A new API key with these scopes.
+pub fn api_key(api: &Api, founder: &Founder, scopes: &[&str]) -> String {
+    let body = json!({"name": "test", "scopes": scopes});
+    let key = api.post("/api/v1/api-keys", &body).bearer(&founder.access).send().data(201);
+    text(&key["key"])
+}
+
+#[track_caller]
+pub fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_else(|| panic!("not a text: {value}")).to_owned()
+}
+
+/// Sends `count` new plain events of one meter with ids `prefix-0…`.
+pub fn send_events(api: &Api, key: &str, prefix: &str, count: usize) -> Answer {
+    let events: Vec<Value> =
+        (0..count).map(|n| json!({"id": format!("{prefix}-{n}"), "meter": "calls"})).collect();
+    api.post("/api/v1/usage/events", &json!(events)).bearer(key).send()
+}
+
+/// Sends a signed Stripe event.
+pub fn stripe_event(api: &Api, event: &Value) -> Answer {
+    let body = event.to_string();
+    let secret = std::env::var("STRIPE_WEBHOOK_SECRET").unwrap();
+    let signature = edgekeep_core::stripe::sign(&secret, body.as_bytes(), api.now());
+    api.call("POST", "/webhooks/stripe")
+        .body("application/json; charset=utf-8", body)
+        .header("stripe-signature", &signature)
+        .send()
+}
+
+/// An event about a subscription, in the shape of API version 2026-09-30.
+pub fn subscription_event(
+    id: &str,
+    kind: &str,
+    created: i64,
+    tenant: &str,
+    status: &str,
+    lookup_key: &str,
+) -> Value {
+    json!({
+        "id": id, "object": "event", "api_version": "2026-09-30.endive", "created": created,
+        "livemode": false, "type": format!("customer.subscription.{kind}"),
+        "data": {"object": {
+            "id": format!("sub_{tenant}"), "object": "subscription", "status": status,
+            "customer": format!("cus_{tenant}"), "cancel_at": null,
+            "metadata": {"tenant_id": tenant},
+            "items": {"object": "list", "data": [{
+                "id": "si_1", "current_period_end": created + 2_592_000,
+                "price": {"id": "price_1", "lookup_key": lookup_key},
+            }]},
+        }},
+    })
+}
+
+/// Puts a tenant on a plan, through Stripe's webhook as in life.
+pub fn upgrade(api: &Api, tenant: &str, lookup_key: &str) {
+    let now = api.now().seconds();
+    let id = format!("evt_up_{tenant}_{lookup_key}");
+    stripe_event(api, &subscription_event(&id, "created", now, tenant, "active", lookup_key)).data(200);
+}
+
+/// Makes the scheduler run one task now, with its clock moved.
+pub fn run_task(api: &Api, task: &str, later: i64) -> Value {
+    // A tick of the server's own may hold the lease for a moment.
+    for _ in 0..50 {
+        let ran = api
+            .call("POST", &format!("/api/v1/scheduler/tick?task={task}"))
+            .bearer(&api.service_token_at("scheduler", later))
+            .later(later)
+            .send()
+            .data(200);
+        if !ran["ran"].as_array().unwrap().is_empty() {
+            return ran["ran"][0].clone();
+        }
+        std::thread::sleep(std::time::Duration::from_millis(200));
+    }
+    panic!("{task} never got its lease");
+}

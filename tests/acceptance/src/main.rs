@@ -1,0 +1,84 @@
+//! The acceptance suite.
+//!
+//! `acceptance --stack workers --base-url http://127.0.0.1:8787 [--group auth]… [--only TEXT]`
+//! runs against a server that runs with the environment of docs/acceptance.md; `--list` names
+//! the tests. Every test makes its own tenant, so they run side by side; those that touch what
+//! is shared run alone at the end. Results go to `target/acceptance/STACK.jsonl`.
+
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a test binary has threads, clocks and an environment"
+)]
+
+mod answer;
+mod api;
+mod fixture;
+mod runner;
+mod suite;
+
+use std::process::ExitCode;
+
+use api::Api;
+
+/// What the command line asks for.
+struct Options {
+    stack: String,
+    base_url: String,
+    groups: Vec<String>,
+    only: Option<String>,
+    list: bool,
+}
+
+fn options() -> Result<Options, String> {
+    let mut options = Options {
+        stack: "unnamed".to_owned(),
+        base_url: std::env::var("BASE_URL").unwrap_or_default(),
+        groups: Vec::new(),
+        only: None,
+        list: false,
+    };
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        let mut value = || arguments.next().ok_or(format!("{argument} needs a value"));
+        match argument.as_str() {
+            "--stack" => options.stack = value()?,
+            "--base-url" => options.base_url = value()?,
+            "--group" => options.groups.push(value()?),
+            "--only" => options.only = Some(value()?),
+            "--list" => options.list = true,
+            other => return Err(format!("{other} is not known; see docs/acceptance.md")),
+        }
+    }
+    Ok(options)
+}
+
+fn main() -> ExitCode {
+    let options = match options() {
+        Ok(options) => options,
+        Err(problem) => {
+            eprintln!("acceptance: {problem}");
+            return ExitCode::from(2);
+        }
+    };
+    let chosen: Vec<_> = suite::all()
+        .into_iter()
+        .filter(|test| options.groups.is_empty() || options.groups.iter().any(|g| g == test.group))
+        .filter(|test| options.only.as_ref().is_none_or(|text| test.full_name().contains(text.as_str())))
+        .collect();
+    if options.list {
+        for test in &chosen {
+            println!("{} [{}]", test.full_name(), test.rows.join(" "));
+        }
+        return ExitCode::SUCCESS;
+    }
+    if chosen.is_empty() {
+        eprintln!("acceptance: no test has that name or group; --list names them all");
+        return ExitCode::from(2);
+    }
+    if options.base_url.is_empty() {
+        eprintln!("acceptance: --base-url or BASE_URL must say where the server is");
+        return ExitCode::from(2);
+    }
+    let api = Api::new(&options.stack, &options.base_url);
+    if runner::run(&api, &chosen) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}

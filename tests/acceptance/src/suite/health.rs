@@ -1,0 +1,40 @@
+//! Probes.
+
+use super::tests;
+use crate::api::Api;
+
+tests! { "health":
+    probes_answer_apart ["P-03" "P-06"];
+    details_tell_of_every_dependency ["P-01" "Q-06"];
+    slo_health_touches_nothing ["O-20"];
+}
+
+fn probes_answer_apart(api: &Api) {
+    for (path, round_trips) in [("/healthz", 0), ("/startupz", 0), ("/readyz", 1)] {
+        let answer = api.get(path).send();
+        assert_eq!(answer.data(200)["status"], "ok", "{path}");
+        assert_eq!(answer.sql(), round_trips, "{path}");
+    }
+}
+
+fn details_tell_of_every_dependency(api: &Api) {
+    let health = api.get("/health").send().data(200);
+    assert_eq!(health["status"], "ok", "{health}");
+    assert!(health["version"].is_string(), "{health}");
+    for (name, status) in [
+        ("database", "ok"),
+        ("keyValue", "ok"),
+        ("configuration", "ok"),
+        ("stripe", "configured"),
+        ("email", "unknown"),
+    ] {
+        assert_eq!(health["dependencies"][name]["status"], status, "{health}");
+    }
+    assert!(health["dependencies"]["database"]["latencyMs"].is_i64(), "{health}");
+}
+
+fn slo_health_touches_nothing(api: &Api) {
+    let answer = api.get("/api/v1/slo/health").send();
+    assert_eq!(answer.data(200)["status"], "ok");
+    assert_eq!(answer.sql(), 0);
+}

@@ -1,0 +1,55 @@
+//! All tests, by domain.
+
+use crate::runner::Test;
+
+mod api_keys;
+mod auth;
+mod bad_input;
+mod billing;
+mod guard;
+mod health;
+mod jobs;
+mod journey;
+mod platform;
+mod scheduler;
+mod usage;
+
+/// Declares the tests of a group: name, rows it proves, and whether it runs alone.
+macro_rules! tests {
+    ($group:literal: $( $name:ident [$($row:literal)*] $($alone:ident)?; )*) => {
+        pub fn tests() -> Vec<crate::runner::Test> {
+            vec![$(
+                crate::runner::Test {
+                    group: $group,
+                    name: stringify!($name),
+                    rows: &[$($row),*],
+                    alone: tests!(@alone $($alone)?),
+                    run: $name,
+                }
+            ),*]
+        }
+    };
+    (@alone alone) => { true };
+    (@alone) => { false };
+}
+use tests;
+
+/// Every test of the suite.
+pub fn all() -> Vec<Test> {
+    [
+        platform::tests(),
+        health::tests(),
+        bad_input::tests(),
+        auth::tests(),
+        api_keys::tests(),
+        usage::tests(),
+        billing::tests(),
+        jobs::tests(),
+        guard::tests(),
+        scheduler::tests(),
+        journey::tests(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
