@@ -6,6 +6,9 @@ use std::collections::BTreeMap;
 use edgekeep_core::port::{KeyValue, KeyValueError};
 use edgekeep_core::time::{Millis, SECOND};
 
+/// What every platform makes of shorter lifetimes, in seconds.
+const SHORTEST_TTL: u32 = 60;
+
 /// Entries and counters, each with its end.
 #[derive(Debug, Default)]
 pub struct Memory {
@@ -29,7 +32,7 @@ impl KeyValue for Memory {
         ttl_seconds: u32,
         now: Millis,
     ) -> Result<(), KeyValueError> {
-        let ends = now.plus(i64::from(ttl_seconds).saturating_mul(SECOND));
+        let ends = now.plus(i64::from(ttl_seconds.max(SHORTEST_TTL)).saturating_mul(SECOND));
         self.entries
             .borrow_mut()
             .insert(key.to_owned(), (value.to_owned(), ends));
