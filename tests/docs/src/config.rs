@@ -1,0 +1,75 @@
+//! docs/config.md
+
+use edgekeep_core::config::{VARIABLES, Variable};
+
+use crate::Page;
+use crate::table::{code, table};
+
+pub(crate) fn page() -> Page {
+    let rows: Vec<_> = VARIABLES.iter().map(row).collect();
+    let body = [
+        "Variables are read once, when an isolate, component or process starts. All problems are\n\
+         found together and logged by name, never with a value; until they are mended every route\n\
+         answers 503 `NOT_CONFIGURED`, except the probes."
+            .to_owned(),
+        table(&["name", "kind", "without it", "what it does"], &rows),
+        WHERE.to_owned(),
+        STRICT.to_owned(),
+        SPIN.to_owned(),
+    ];
+    let source = "VARIABLES in shared/core/src/config/variables.rs";
+    Page::new("config.md", "Configuration", source, &body)
+}
+
+fn row(variable: &Variable) -> Vec<String> {
+    let default = match variable.default {
+        None => "must be set".to_owned(),
+        Some("") => "empty".to_owned(),
+        Some(text) => code(text),
+    };
+    let kind = if variable.secret { "secret" } else { "plain" };
+    vec![
+        code(variable.name),
+        kind.to_owned(),
+        default,
+        variable.purpose.to_owned(),
+    ]
+}
+
+const WHERE: &str = "\
+## Where to set them
+
+| where | plain | secret |
+|---|---|---|
+| a laptop, every stack | `.dev.vars` (made by `scripts/dev-secrets`) | the same file; git ignores it |
+| Workers | `[env.….vars]` in each function's `wrangler.toml` | `wrangler secret put`, or `wrangler deploy --secrets-file` |
+| Spin | `--variable log_level=debug` or `SPIN_VARIABLE_LOG_LEVEL=debug` | the same, or a provider such as Vault |
+| native | the environment | the environment |
+
+`scripts/secret` prints a new secret. `cargo run -p edgekeep-native -- config` says which variables
+are set in the shell's environment and what is wrong with them, without showing one.";
+
+const STRICT: &str = "\
+## What staging and production refuse
+
+`ENVIRONMENT` decides how strict the checks are; without it, production holds.
+
+| problem | development, test | staging, production |
+|---|---|---|
+| a required variable is missing | refused | refused |
+| a value of the wrong form | refused | refused |
+| a key shorter than 32 characters, or that looks like a sample | warning | refused |
+| two of the three keys are equal | warning | refused |
+| a webhook secret that is no `whsec_…`, a Stripe key of test mode | warning | refused |
+| a URL without https, `GATEWAY_URL` or `FRONTEND_URL` not set | accepted | refused |
+| `EMAIL_PROVIDER=development` | accepted | refused |
+| `TEST_CLOCK=true` | accepted | refused |
+| `*` in `CORS_ORIGINS` | refused | refused |";
+
+const SPIN: &str = "\
+## Only on Spin
+
+| name | what it does |
+|---|---|
+| `database_url` | `postgres://…` chooses PostgreSQL; empty means SQLite |
+| `database_host` | the one PostgreSQL server, as `host:port`, that components may connect to; name yours in production |";

@@ -1,0 +1,110 @@
+//! docs/roles.md
+
+use edgekeep_core::functions;
+use edgekeep_core::guard::rate_limit::{Limits, RateClass};
+use edgekeep_core::http::{Access, Idempotency, RouteInfo};
+use edgekeep_core::tenancy::{ApiScope, Permission, Role};
+
+use crate::Page;
+use crate::table::{code, table};
+
+pub(crate) fn page() -> Page {
+    let routes: Vec<_> = functions::routes()
+        .into_iter()
+        .map(|(_, route)| route)
+        .collect();
+    let mut head = vec!["route", "policy"];
+    head.extend(Role::ALL.map(Role::name));
+    head.extend(ApiScope::ALL.map(ApiScope::name));
+    head.push("service");
+    let matrix: Vec<_> = routes.iter().map(|route| who(route)).collect();
+    let rest: Vec<_> = functions::routes()
+        .into_iter()
+        .map(|(function, route)| what(function, route))
+        .collect();
+    let body = [
+        INTRODUCTION.to_owned(),
+        table(&head, &matrix),
+        KEYS.to_owned(),
+        "## The rest of each route".to_owned(),
+        "Rate limits are the defaults a minute and caller ([rate-limiting.md](rate-limiting.md));\n\
+         the name is the label in logs."
+            .to_owned(),
+        table(
+            &["route", "name", "function", "rate class", "Idempotency-Key"],
+            &rest,
+        ),
+    ];
+    let source = "the route tables in shared/core/src/*/routes.rs";
+    Page::new("roles.md", "Routes and who may call them", source, &body)
+}
+
+const INTRODUCTION: &str = "\
+`yes` means the caller is let in. Members are signed-in users, judged by the role they have in the
+database now, not by the one in their token. API keys are judged by their scopes and by the role of the
+user who made them.";
+
+const KEYS: &str = "\
+- *service token*: made for the function that owns the route, and for no other.
+- *signature*: the handler verifies a signature over the raw body.
+- *development*: exists only where `ENVIRONMENT` is development or test; elsewhere it is a 404.
+- A key's scope is an upper bound: on routes that members may call too, the key's owner must also hold
+  the permission.";
+
+/// The route with the answer for every kind of caller.
+fn who(route: &RouteInfo) -> Vec<String> {
+    let mut cells = vec![path(route), policy(route.access)];
+    let member = |permission: Permission| Role::ALL.map(|role| role.allows(permission));
+    let key = |scope: ApiScope| ApiScope::ALL.map(|known| known == scope);
+    let (roles, scopes, service) = match route.access {
+        Access::Public => ([true; 4], [true; 3], true),
+        Access::Member(permission) => (member(permission), [false; 3], false),
+        Access::Key(scope) => ([false; 4], key(scope), false),
+        Access::MemberOrKey(permission, scope) => (member(permission), key(scope), false),
+        Access::Service => ([false; 4], [false; 3], true),
+        Access::Signed | Access::Development => ([false; 4], [false; 3], false),
+    };
+    let all = roles.into_iter().chain(scopes).chain([service]);
+    cells.extend(all.map(|yes| if yes { "yes" } else { "" }.to_owned()));
+    cells
+}
+
+fn policy(access: Access) -> String {
+    match access {
+        Access::Public => "anyone".to_owned(),
+        Access::Member(permission) => format!("{permission:?}"),
+        Access::Key(scope) => format!("key with {}", code(scope.name())),
+        Access::MemberOrKey(permission, scope) => {
+            format!("{permission:?}, or key with {}", code(scope.name()))
+        }
+        Access::Service => "service token".to_owned(),
+        Access::Signed => "signature".to_owned(),
+        Access::Development => "development".to_owned(),
+    }
+}
+
+fn what(function: &str, route: &RouteInfo) -> Vec<String> {
+    let key = match route.idempotency {
+        Idempotency::None => "",
+        Idempotency::Optional => "taken",
+        Idempotency::Required => "required",
+    };
+    vec![
+        path(route),
+        code(route.name),
+        function.to_owned(),
+        rate(route.rate),
+        key.to_owned(),
+    ]
+}
+
+fn rate(class: RateClass) -> String {
+    match Limits::default().of(class) {
+        None => class.name().to_owned(),
+        Some(limit) => format!("{} ({limit})", class.name()),
+    }
+}
+
+fn path(route: &RouteInfo) -> String {
+    code(&format!("{} {}", route.method.name(), route.path))
+}
