@@ -15,10 +15,11 @@ use crate::timer::within;
 const BODY_TIME: Duration = Duration::from_secs(30);
 
 /// A request whose body may not have been read yet.
-pub(crate) struct SpinRequest(Request);
+pub struct SpinRequest(Request);
 
 impl SpinRequest {
-    pub(crate) const fn new(request: Request) -> Self {
+    /// From the SDK.
+    pub const fn new(request: Request) -> Self {
         Self(request)
     }
 }

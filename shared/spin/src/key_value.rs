@@ -16,7 +16,7 @@ const SHORTEST_TTL: u32 = 60;
 
 /// The store, over both of Spin's interfaces: the first does not block the other requests of
 /// the instance, the second can count and list. They share their entries.
-pub(crate) struct SpinKeyValue {
+pub struct SpinKeyValue {
     values: Store,
     counters: Bucket,
 }

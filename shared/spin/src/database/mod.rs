@@ -10,7 +10,9 @@ use postgres::Postgres;
 use sqlite::Sqlite;
 
 /// The database of this instance.
-pub(crate) enum SpinDatabase {
+pub struct SpinDatabase(Kind);
+
+enum Kind {
     Sqlite(Sqlite),
     Postgres(Postgres),
 }
@@ -19,9 +21,9 @@ impl SpinDatabase {
     /// PostgreSQL at that URL; SQLite when it is empty.
     pub(crate) fn new(url: String) -> Self {
         if url.is_empty() {
-            Self::Sqlite(Sqlite::default())
+            Self(Kind::Sqlite(Sqlite::default()))
         } else {
-            Self::Postgres(Postgres::new(url))
+            Self(Kind::Postgres(Postgres::new(url)))
         }
     }
 
@@ -29,18 +31,18 @@ impl SpinDatabase {
         if statements.is_empty() {
             return Ok(Vec::new());
         }
-        match self {
-            Self::Sqlite(sqlite) => sqlite.run(statements).await,
-            Self::Postgres(postgres) => postgres.run(statements).await,
+        match &self.0 {
+            Kind::Sqlite(sqlite) => sqlite.run(statements).await,
+            Kind::Postgres(postgres) => postgres.run(statements).await,
         }
     }
 }
 
 impl Database for SpinDatabase {
     fn dialect(&self) -> Dialect {
-        match self {
-            Self::Sqlite(_) => Dialect::Sqlite,
-            Self::Postgres(_) => Dialect::Postgres,
+        match &self.0 {
+            Kind::Sqlite(_) => Dialect::Sqlite,
+            Kind::Postgres(_) => Dialect::Postgres,
         }
     }
 
