@@ -48,7 +48,7 @@ crate::queries! {
     /// Giving a lease back does not count as an attempt unless there was an error.
     GIVE_BACK: TenantQuery = "jobs.give_back", "
         UPDATE jobs SET state = 'queued', leased_until = ?4, error = ?5, updated_at = ?6,
-            attempts = CASE WHEN ?5 IS NULL THEN attempts - 1 ELSE attempts END
+            attempts = CASE WHEN CAST(?5 AS TEXT) IS NULL THEN attempts - 1 ELSE attempts END
         WHERE tenant_id = ?1 AND id = ?2 AND fence = ?3 AND finished_at IS NULL RETURNING id";
     /// `?1` tenant, `?2` from, `?3` to, `?4`–`?6` the event after which to go on, `?7` most.
     EVENTS: TenantQuery = "jobs.export_events", "

@@ -14,7 +14,7 @@ crate::queries! {
     DONE_AT: SystemQuery = "stripe.done_at", "SELECT done_at FROM stripe_inbox WHERE id = ?1";
     /// `?1` tenant from metadata, `?2` customer, `?3` lookup key. The metadata goes first.
     TARGET: SystemQuery = "stripe.target", "
-        SELECT t.id, p.id FROM tenants t
+        SELECT t.id AS tenant_id, p.id AS plan_id FROM tenants t
         LEFT JOIN plans p ON p.stripe_lookup_key = ?3
         WHERE t.id = ?1 OR t.stripe_customer_id = ?2
         ORDER BY CASE WHEN t.id = ?1 THEN 0 ELSE 1 END LIMIT 1";
