@@ -6,7 +6,7 @@ use std::io::{self, Error, Write as _};
 use std::path::{Path, PathBuf};
 
 fn main() -> io::Result<()> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+    let root = from_cargo("CARGO_MANIFEST_DIR")?
         .join("../../migrations")
         .canonicalize()?;
     writeln!(io::stdout(), "cargo:rerun-if-changed={}", root.display())?;
@@ -20,8 +20,13 @@ fn main() -> io::Result<()> {
     }
     let seed = include(&root.join("seed.sql"));
     let _ = writeln!(code, "pub(super) const SEED: &str = {seed};");
-    let out = std::env::var_os("OUT_DIR").ok_or_else(|| Error::other("OUT_DIR is not set"))?;
-    fs::write(PathBuf::from(out).join("migrations.rs"), code)
+    fs::write(from_cargo("OUT_DIR")?.join("migrations.rs"), code)
+}
+
+/// A path that cargo gives to build scripts.
+fn from_cargo(name: &str) -> io::Result<PathBuf> {
+    let value = std::env::var_os(name).ok_or_else(|| Error::other(format!("{name} is not set")))?;
+    Ok(PathBuf::from(value))
 }
 
 /// The entries of one dialect, in the order of their names.

@@ -1,1 +1,1 @@
-//! To come.
+//! Tests about the repository itself; they are in `tests/repo`.

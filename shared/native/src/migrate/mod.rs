@@ -71,6 +71,7 @@ pub struct Standing {
 #[derive(Debug)]
 pub struct Migrator {
     target: Target,
+    files: &'static [Migration],
 }
 
 impl Migrator {
@@ -79,17 +80,24 @@ impl Migrator {
     /// # Errors
     /// Why it could not be reached.
     pub async fn open(url: &str) -> Result<Self, MigrateError> {
-        Ok(Self {
-            target: Target::open(url).await?,
-        })
-    }
-
-    /// The files for this database, in order.
-    pub fn files(&self) -> &'static [Migration] {
-        match self.target {
+        let target = Target::open(url).await?;
+        let files = match target {
             Target::Sqlite(_) => files::SQLITE,
             Target::Postgres(_) => files::POSTGRES,
-        }
+        };
+        Ok(Self { target, files })
+    }
+
+    /// Manages other files than those of the repository.
+    #[must_use]
+    pub fn with_files(mut self, files: &'static [Migration]) -> Self {
+        self.files = files;
+        self
+    }
+
+    /// The files, in order.
+    pub fn files(&self) -> &'static [Migration] {
+        self.files
     }
 
     /// Where every migration stands, those unknown to this build last.
@@ -99,7 +107,7 @@ impl Migrator {
     pub async fn status(&mut self) -> Result<Vec<Standing>, MigrateError> {
         let mut applied = self.target.applied().await?;
         let mut list = Vec::new();
-        for file in self.files() {
+        for file in self.files {
             let at = applied.iter().position(|(name, _)| name == file.name);
             let applied_at = at.map(|index| applied.remove(index).1);
             list.push(Standing {
@@ -122,14 +130,14 @@ impl Migrator {
     /// The file that failed and why; those before it stay applied.
     pub async fn up(&mut self, now: Millis) -> Result<Vec<&'static str>, MigrateError> {
         let mut done = Vec::new();
-        for file in self.files() {
+        for file in self.files {
             let applied = self.target.begin().await?;
             if applied.iter().any(|name| name == file.name) {
                 self.target.rollback().await?;
                 continue;
             }
             let later = applied.iter().find(|name| {
-                name.as_str() > file.name && self.files().iter().any(|known| known.name == *name)
+                name.as_str() > file.name && self.files.iter().any(|known| known.name == *name)
             });
             let step = match later {
                 Some(later) => Err(format!(
@@ -155,7 +163,7 @@ impl Migrator {
                 self.target.rollback().await?;
                 break;
             };
-            let Some(file) = self.files().iter().find(|file| file.name == last) else {
+            let Some(file) = self.files.iter().find(|file| file.name == last) else {
                 self.target.rollback().await?;
                 return Err(MigrateError::new(format!(
                     "{last} was applied by a newer build: go back with that build's tool"

@@ -1,0 +1,258 @@
+//! One schema in two dialects.
+
+use edgekeep_native::migrate::Migrator;
+use libtest_mimic::{Failed, Trial};
+
+use super::{OnPostgres, catalog, databases, none};
+
+/// What requirement M-06 lists, and what the product needs besides.
+const TABLES: [&str; 27] = [
+    "ai_logs",
+    "alerts",
+    "api_keys",
+    "audit_log",
+    "bookings",
+    "exact_limits",
+    "feature_flags",
+    "idempotency_keys",
+    "invitations",
+    "job_parts",
+    "jobs",
+    "mails",
+    "memberships",
+    "outbox",
+    "payments",
+    "plans",
+    "scheduler_tasks",
+    "sessions",
+    "stripe_inbox",
+    "subscriptions",
+    "tenants",
+    "usage_events",
+    "usage_hourly",
+    "usage_months",
+    "users",
+    "webhook_deliveries",
+    "webhook_endpoints",
+];
+
+/// Indexes that lists, sweeps and due work depend on (M-05).
+const INDEXES: [&str; 26] = [
+    "ai_logs_age",
+    "ai_logs_tenant",
+    "alerts_open",
+    "api_keys_tenant",
+    "audit_log_tenant",
+    "exact_limits_expiry",
+    "idempotency_keys_expiry",
+    "invitations_expiry",
+    "invitations_tenant",
+    "jobs_due",
+    "jobs_finished",
+    "jobs_tenant",
+    "mails_age",
+    "mails_due",
+    "mails_recipient",
+    "memberships_user",
+    "outbox_open",
+    "payments_tenant",
+    "sessions_expiry",
+    "sessions_user",
+    "stripe_inbox_done",
+    "stripe_inbox_open",
+    "subscriptions_tenant",
+    "usage_events_time",
+    "webhook_deliveries_due",
+    "webhook_endpoints_tenant",
+];
+
+/// Columns that requirement M-04 names.
+const COLUMNS: [&str; 4] = [
+    "users.email_verification_hash",
+    "users.email_verification_expires_at",
+    "users.password_reset_hash",
+    "users.password_reset_expires_at",
+];
+
+/// Tables whose rows may belong to no tenant, or to none yet.
+const TENANT_OPTIONAL: [&str; 3] = ["alerts", "audit_log", "outbox"];
+
+/// One of every sort of difference that the dialects could have.
+const CHANGES: [&str; 12] = [
+    "CREATE TABLE more (id BIGINT)",
+    "ALTER TABLE plans ADD COLUMN more BIGINT",
+    "ALTER TABLE plans ALTER COLUMN name DROP NOT NULL",
+    "ALTER TABLE plans ALTER COLUMN sort TYPE INTEGER",
+    "ALTER TABLE tenants ALTER COLUMN epoch SET DEFAULT 2",
+    "ALTER TABLE plans DROP CONSTRAINT plans_stripe_lookup_key_key",
+    "ALTER TABLE usage_hourly DROP CONSTRAINT usage_hourly_pkey",
+    "DROP INDEX jobs_tenant; CREATE INDEX jobs_tenant ON jobs (created_at, tenant_id)",
+    "DROP INDEX jobs_due; CREATE INDEX jobs_due ON jobs (leased_until)",
+    "DROP INDEX jobs_due; CREATE UNIQUE INDEX jobs_due ON jobs (leased_until) WHERE finished_at IS NULL",
+    "ALTER TABLE job_parts DROP CONSTRAINT job_parts_job_id_fkey; ALTER TABLE job_parts ADD FOREIGN KEY (job_id) REFERENCES jobs (id)",
+    "ALTER TABLE memberships DROP CONSTRAINT memberships_role_check; ALTER TABLE memberships ADD CHECK (role IN ('founder', 'admin', 'agent'))",
+];
+
+pub(crate) fn trials() -> Vec<Trial> {
+    vec![
+        Trial::test("schema::both_dialects_have_the_same_files", same_files),
+        Trial::test("schema::every_table_and_index_is_there", inventory),
+        Trial::test("schema::sqlite_tables_are_strict", strict),
+        Trial::test("schema::tenants_own_their_rows", owned),
+        Trial::test(
+            "schema::foreign_keys_to_deletable_rows_are_indexed",
+            indexed,
+        ),
+    ]
+}
+
+pub(crate) fn on_postgres() -> Vec<OnPostgres> {
+    vec![
+        ("schema::both_dialects_have_the_same_catalog", |server| {
+            Box::pin(async move {
+                let here = catalog::sqlite(&databases::sqlite_within().await?.1)?;
+                let there = catalog::postgres(&databases::postgres(server).await?).await?;
+                let only = |mark: &str, fact: &String| format!("{mark} only: {fact}");
+                let mut findings: Vec<String> = here
+                    .difference(&there)
+                    .map(|fact| only("sqlite", fact))
+                    .collect();
+                findings.extend(there.difference(&here).map(|fact| only("postgres", fact)));
+                // A comparison of nothing would pass.
+                assert!(here.len() > 200, "{} facts", here.len());
+                none("the dialects differ", &findings)
+            })
+        }),
+        ("schema::the_comparison_sees_every_difference", |server| {
+            Box::pin(async move {
+                let client = databases::postgres(server).await?;
+                let whole = catalog::postgres(&client).await?;
+                for change in CHANGES {
+                    client.batch_execute(&format!("BEGIN; {change}")).await?;
+                    let changed = catalog::postgres(&client).await?;
+                    client.batch_execute("ROLLBACK").await?;
+                    assert!(changed != whole, "not seen: {change}");
+                }
+                Ok(())
+            })
+        }),
+        ("schema::postgres_text_sorts_by_bytes", |server| {
+            Box::pin(async move {
+                let client = databases::postgres(server).await?;
+                let odd = "SELECT table_name || '.' || column_name FROM information_schema.columns
+                    WHERE table_schema = 'public' AND table_name <> 'edgekeep_migrations'
+                        AND data_type <> 'bigint' AND collation_name IS DISTINCT FROM 'C'";
+                let rows = client.query(odd, &[]).await?;
+                let findings = rows.iter().map(|row| row.get(0)).collect::<Vec<String>>();
+                none("neither BIGINT nor TEXT COLLATE \"C\"", &findings)
+            })
+        }),
+    ]
+}
+
+fn same_files() -> Result<(), Failed> {
+    databases::block_on(async {
+        let names = |directory: &str| -> Result<Vec<String>, Failed> {
+            let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../../migrations");
+            let mut names = Vec::new();
+            for entry in std::fs::read_dir(format!("{root}/{directory}"))? {
+                names.push(entry?.file_name().to_string_lossy().into_owned());
+            }
+            names.sort();
+            names.retain(|name| name != "down");
+            Ok(names)
+        };
+        let files = names("sqlite")?;
+        for other in ["postgres", "sqlite/down", "postgres/down"] {
+            assert_eq!(
+                names(other)?,
+                files,
+                "migrations/{other} and migrations/sqlite"
+            );
+        }
+        // Numbered without gaps, so that the order is the order of landing.
+        for (number, file) in (1..).zip(&files) {
+            assert!(
+                file.starts_with(&format!("{number:04}_")),
+                "{file} is not number {number}"
+            );
+        }
+        let migrator = Migrator::open("sqlite::memory:").await?;
+        let inside: Vec<String> = migrator
+            .files()
+            .iter()
+            .map(|file| format!("{}.sql", file.name))
+            .collect();
+        assert_eq!(
+            inside, files,
+            "the tool carries other files than the directory"
+        );
+        Ok(())
+    })
+}
+
+fn inventory() -> Result<(), Failed> {
+    let (_scratch, sqlite) = databases::sqlite()?;
+    let there = catalog::column(&sqlite, "SELECT name FROM sqlite_schema")?;
+    let columns = "SELECT t.name || '.' || c.name FROM sqlite_schema t
+        JOIN pragma_table_info(t.name) c WHERE t.type = 'table'";
+    let columns = catalog::column(&sqlite, columns)?;
+    let names = TABLES
+        .iter()
+        .chain(&INDEXES)
+        .filter(|name| !there.contains(**name));
+    let missing = names.chain(COLUMNS.iter().filter(|name| !columns.contains(**name)));
+    none(
+        "missing",
+        &missing.map(ToString::to_string).collect::<Vec<_>>(),
+    )
+}
+
+fn strict() -> Result<(), Failed> {
+    let (_scratch, sqlite) = databases::sqlite()?;
+    let lax = "SELECT name FROM pragma_table_list WHERE type = 'table' AND strict = 0
+        AND name NOT LIKE 'sqlite_%' AND name <> 'edgekeep_migrations'";
+    none(
+        "not STRICT",
+        &catalog::column(&sqlite, lax)?
+            .into_iter()
+            .collect::<Vec<_>>(),
+    )
+}
+
+fn owned() -> Result<(), Failed> {
+    let (_scratch, sqlite) = databases::sqlite()?;
+    let optional = "SELECT t.name FROM sqlite_schema t JOIN pragma_table_info(t.name) c
+        WHERE t.type = 'table' AND c.name = 'tenant_id' AND c.\"notnull\" = 0";
+    let found = catalog::column(&sqlite, optional)?;
+    assert_eq!(
+        found.iter().map(String::as_str).collect::<Vec<_>>(),
+        TENANT_OPTIONAL
+    );
+    let loose = "SELECT t.name FROM sqlite_schema t JOIN pragma_table_info(t.name) c
+        WHERE t.type = 'table' AND c.name = 'tenant_id' AND NOT EXISTS (
+            SELECT 1 FROM pragma_foreign_key_list(t.name) f
+            WHERE f.\"from\" = 'tenant_id' AND f.\"table\" = 'tenants')";
+    none(
+        "tenant_id refers to nothing",
+        &catalog::column(&sqlite, loose)?
+            .into_iter()
+            .collect::<Vec<_>>(),
+    )
+}
+
+/// Deleting a parent looks for its children; without an index it reads their whole table.
+fn indexed() -> Result<(), Failed> {
+    let (_scratch, sqlite) = databases::sqlite()?;
+    let bare = "SELECT t.name || '.' || f.\"from\" FROM sqlite_schema t
+        JOIN pragma_foreign_key_list(t.name) f
+        WHERE t.type = 'table' AND f.on_delete = 'CASCADE' AND NOT EXISTS (
+            SELECT 1 FROM pragma_index_list(t.name) i JOIN pragma_index_info(i.name) c
+            WHERE c.seqno = 0 AND c.name = f.\"from\")";
+    none(
+        "no index leads with",
+        &catalog::column(&sqlite, bare)?
+            .into_iter()
+            .collect::<Vec<_>>(),
+    )
+}
