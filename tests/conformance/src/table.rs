@@ -28,6 +28,7 @@ cases! {
         a_failure_anywhere_leaves_nothing
         rows_are_visible_to_later_statements
         results_stand_in_order
+        columns_stand_in_order
         a_hundred_statements_fit
         an_empty_batch_is_no_error
         a_failed_batch_leaves_a_clean_connection
@@ -89,7 +90,8 @@ cases! {
         the_queue_takes_any_id;
 }
 
-/// Makes the tables of the cases. Several may do it at once, as long as one had done it alone.
+/// Makes the tables of the cases. PostgreSQL wants one to do it alone, before others may
+/// do it again.
 ///
 /// # Errors
 /// The database's own.

@@ -45,6 +45,10 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    if let Err(failed) = run(&format!("{url}/prepare")) {
+        eprintln!("{url}/prepare failed: {failed:?}");
+        return ExitCode::FAILURE;
+    }
     let wanted = edgekeep_conformance::table::NAMES;
     let missing = wanted
         .iter()
@@ -60,15 +64,20 @@ fn main() -> ExitCode {
     for name in names.iter().filter_map(Value::as_str) {
         let target = format!("{url}/cases/{name}?peer={peer}");
         trials.push(Trial::test(format!("{stack}::{name}"), move || {
-            let outcome = call("POST", &target)?;
-            match outcome.get("error").and_then(Value::as_str) {
-                None if outcome.get("ok") == Some(&Value::Bool(true)) => Ok(()),
-                None => Err(format!("no outcome: {outcome}").into()),
-                Some(error) => Err(error.into()),
-            }
+            run(&target)
         }));
     }
     libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+/// Posts, and takes the outcome apart.
+fn run(url: &str) -> Result<(), Failed> {
+    let outcome = call("POST", url)?;
+    match outcome.get("error").and_then(Value::as_str) {
+        None if outcome.get("ok") == Some(&Value::Bool(true)) => Ok(()),
+        None => Err(format!("no outcome: {outcome}").into()),
+        Some(error) => Err(error.into()),
+    }
 }
 
 fn call(method: &'static str, url: &str) -> Result<Value, Failed> {

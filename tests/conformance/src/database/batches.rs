@@ -3,7 +3,7 @@
 use std::pin::pin;
 
 use edgekeep_core::port::{Database as _, DatabaseError, Platform};
-use edgekeep_core::sql::{Statement, SystemQuery};
+use edgekeep_core::sql::{Row, Statement, SystemQuery, Value};
 use futures_util::future::{Either, select};
 
 use super::{count, hit, insert};
@@ -18,6 +18,11 @@ static COPY: SystemQuery = SystemQuery::new(
 static TOTAL: SystemQuery = SystemQuery::new(
     "conformance.total",
     "SELECT CAST(SUM(number) AS BIGINT), COUNT(*) FROM conformance_rows WHERE id = ?1",
+);
+
+static COLUMNS: SystemQuery = SystemQuery::new(
+    "conformance.columns",
+    "SELECT 'last' AS z, 2 AS m, CAST(NULL AS TEXT) AS n, 'first' AS a",
 );
 
 static WRONG: SystemQuery = SystemQuery::new("conformance.wrong", "SELEKT 1");
@@ -82,6 +87,21 @@ pub(crate) async fn results_stand_in_order<P: Platform>(b: &Bench<'_, P>) -> Out
         &numbers?,
         &vec![vec![1], vec![], vec![2], vec![1], vec![3], vec![0]],
     )
+}
+
+pub(crate) async fn columns_stand_in_order<P: Platform>(b: &Bench<'_, P>) -> Outcome {
+    let wanted = Row(vec![
+        "last".into(),
+        Value::Int(2),
+        Value::Null,
+        "first".into(),
+    ]);
+    let rows = b
+        .batch(&[COLUMNS.bind([]), count("nobody"), COLUMNS.bind([])])
+        .await?;
+    same(&rows.first(), &Some(&vec![wanted.clone()]))?;
+    same(&rows.last(), &Some(&vec![wanted.clone()]))?;
+    same(&b.query(COLUMNS.bind([])).await?, &vec![wanted])
 }
 
 pub(crate) async fn a_hundred_statements_fit<P: Platform>(b: &Bench<'_, P>) -> Outcome {
