@@ -30,6 +30,9 @@ die() {
 # edgekeep arguments...: the command-line tool, compiled when it has changed.
 edgekeep() { cargo run --quiet -p edgekeep-native --bin edgekeep -- "$@"; }
 
+# gzip_kb file: its size as Cloudflare counts it.
+gzip_kb() { echo $((($(gzip -9 -c "$1" | wc -c) + 1023) / 1024)); }
+
 # need_spin: ends the script where there is no Spin that can run our components (they export wasi:http 0.3).
 need_spin() {
   case $(spin --version 2>/dev/null | sed -n 's/^spin \([0-9]*\)\.\([0-9]*\).*/\1 \2/p') in

@@ -1,6 +1,6 @@
 //! What one isolate keeps between requests.
 
-use core::cell::RefCell;
+use core::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
 use crate::auth::token::{TokenCache, TokenKeys};
@@ -25,6 +25,8 @@ pub struct Ready {
     pub tokens: RefCell<TokenCache>,
     /// Counters of the general rate limit.
     pub limiter: RefCell<Limiter>,
+    /// Whether the configuration's warnings are in the log.
+    pub warned: Cell<bool>,
     /// Tenants of API keys that this isolate has seen.
     pub key_tenants: RefCell<KeyTenants>,
 }
@@ -62,6 +64,7 @@ impl App {
             config,
             tokens: RefCell::default(),
             limiter: RefCell::default(),
+            warned: Cell::default(),
             key_tenants: RefCell::default(),
         });
         Self { ready }

@@ -32,12 +32,18 @@ impl Api {
             .build()
             .into();
         let base = base.trim_end_matches('/').to_owned();
-        Self { stack: stack.to_owned(), base, agent }
+        Self {
+            stack: stack.to_owned(),
+            base,
+            agent,
+        }
     }
 
     /// The time here, which is the time of a server on this machine.
     pub fn now(&self) -> Millis {
-        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+        let since = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .unwrap();
         Millis(i64::try_from(since.as_millis()).unwrap())
     }
 
@@ -49,7 +55,9 @@ impl Api {
     /// The same, issued so many milliseconds from now.
     pub fn service_token_at(&self, function: &str, later: i64) -> String {
         let app = App::new(|name| std::env::var(name).ok());
-        let ready = app.ready().expect("the server's variables must be set here too");
+        let ready = app
+            .ready()
+            .expect("the server's variables must be set here too");
         issue_service(&ready.keys, "acceptance", function, self.now().plus(later)).unwrap()
     }
 
@@ -67,14 +75,22 @@ impl Api {
 
     pub fn call<'a>(&'a self, method: &str, path: &str) -> Call<'a> {
         let (method, path) = (method.to_owned(), path.to_owned());
-        Call { api: self, method, path, headers: Vec::new(), body: None }
+        Call {
+            api: self,
+            method,
+            path,
+            headers: Vec::new(),
+            body: None,
+        }
     }
 
     /// Sends raw bytes and reads what comes back; for what a client library would not send.
     pub fn raw(&self, bytes: &[u8]) -> Answer {
         let host = self.base.trim_start_matches("http://");
         let mut stream = TcpStream::connect(host).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        stream
+            .set_read_timeout(Some(Duration::from_secs(20)))
+            .unwrap();
         // The server may answer and close before it has read everything.
         let _ = stream.write_all(bytes);
         let mut answer = Vec::new();
@@ -86,23 +102,38 @@ impl Api {
     pub fn parallel<T: Send>(&self, count: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
         let work = &work;
         std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..count).map(|index| scope.spawn(move || work(index))).collect();
-            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+            let threads: Vec<_> = (0..count)
+                .map(|index| scope.spawn(move || work(index)))
+                .collect();
+            threads
+                .into_iter()
+                .map(|thread| thread.join().unwrap())
+                .collect()
         })
     }
 }
 
 fn parse_raw(bytes: &[u8]) -> Answer {
-    let split = bytes.windows(4).position(|window| window == b"\r\n\r\n").unwrap_or(bytes.len());
+    let split = bytes
+        .windows(4)
+        .position(|window| window == b"\r\n\r\n")
+        .unwrap_or(bytes.len());
     let head = String::from_utf8_lossy(&bytes[..split]).into_owned();
     let mut lines = head.lines();
-    let status = lines.next().and_then(|line| line.split(' ').nth(1)).and_then(|s| s.parse().ok());
+    let status = lines
+        .next()
+        .and_then(|line| line.split(' ').nth(1))
+        .and_then(|s| s.parse().ok());
     let headers = lines
         .filter_map(|line| line.split_once(':'))
         .map(|(name, value)| (name.to_lowercase(), value.trim().to_owned()))
         .collect();
     let body = bytes.get(split + 4..).unwrap_or_default().to_vec();
-    Answer { status: status.unwrap_or(0), headers, body }
+    Answer {
+        status: status.unwrap_or(0),
+        headers,
+        body,
+    }
 }
 
 /// A request that is being put together.
@@ -144,22 +175,43 @@ impl Call<'_> {
 
     #[track_caller]
     pub fn send(self) -> Answer {
-        let mut request =
-            Request::builder().method(self.method.as_str()).uri(format!("{}{}", self.api.base, self.path));
+        let mut request = Request::builder()
+            .method(self.method.as_str())
+            .uri(format!("{}{}", self.api.base, self.path));
         for (name, value) in &self.headers {
             request = request.header(name, value);
         }
         let request = request.body(self.body.unwrap_or_default()).unwrap();
-        let sent = self.api.agent.configure_request(request).allow_non_standard_methods(true).build();
+        let sent = self
+            .api
+            .agent
+            .configure_request(request)
+            .allow_non_standard_methods(true)
+            .build();
         let response = self.api.agent.run(sent);
-        let mut response = response.unwrap_or_else(|error| panic!("{} {}: {error}", self.method, self.path));
+        let mut response =
+            response.unwrap_or_else(|error| panic!("{} {}: {error}", self.method, self.path));
         let headers = response
             .headers()
             .iter()
-            .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+            .map(|(name, value)| {
+                (
+                    name.to_string(),
+                    String::from_utf8_lossy(value.as_bytes()).into_owned(),
+                )
+            })
             .collect();
         let status = response.status().as_u16();
-        let body = response.body_mut().with_config().limit(64 << 20).read_to_vec().unwrap();
-        Answer { status, headers, body }
+        let body = response
+            .body_mut()
+            .with_config()
+            .limit(64 << 20)
+            .read_to_vec()
+            .unwrap();
+        Answer {
+            status,
+            headers,
+            body,
+        }
     }
 }

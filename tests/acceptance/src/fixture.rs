@@ -26,30 +26,49 @@ pub fn new_email(api: &Api) -> String {
 }
 
 pub fn register(api: &Api, email: &str) -> Answer {
-    api.post("/api/v1/auth/register", &json!({"email": email, "password": PASSWORD})).send()
+    api.post(
+        "/api/v1/auth/register",
+        &json!({"email": email, "password": PASSWORD}),
+    )
+    .send()
 }
 
 /// The latest mail to an address.
 pub fn mail(api: &Api, email: &str) -> Value {
-    let mails = api.get(&format!("/api/v1/dev/mailbox?to={email}")).send().data(200);
+    let mails = api
+        .get(&format!("/api/v1/dev/mailbox?to={email}"))
+        .send()
+        .data(200);
     mails[0].clone()
 }
 
 /// The token in the link of the latest mail.
 pub fn mail_token(api: &Api, email: &str) -> String {
     let mail = mail(api, email);
-    mail["link"].as_str().unwrap().split("token=").nth(1).unwrap().to_owned()
+    mail["link"]
+        .as_str()
+        .unwrap()
+        .split("token=")
+        .nth(1)
+        .unwrap()
+        .to_owned()
 }
 
 pub fn login(api: &Api, email: &str, password: &str) -> Answer {
-    api.post("/api/v1/auth/login", &json!({"email": email, "password": password})).send()
+    api.post(
+        "/api/v1/auth/login",
+        &json!({"email": email, "password": password}),
+    )
+    .send()
 }
 
 pub fn founder(api: &Api) -> Founder {
     let email = new_email(api);
     register(api, &email).data(201);
     let token = mail_token(api, &email);
-    api.post("/api/v1/auth/verify", &json!({"token": token})).send().data(200);
+    api.post("/api/v1/auth/verify", &json!({"token": token}))
+        .send()
+        .data(200);
     let tokens = login(api, &email, PASSWORD).data(200);
     let access = text(&tokens["access_token"]);
     let me = api.get("/api/v1/auth/me").bearer(&access).send().data(200);
@@ -65,20 +84,30 @@ pub fn founder(api: &Api) -> Founder {
 /// A new API key with these scopes.
 pub fn api_key(api: &Api, founder: &Founder, scopes: &[&str]) -> String {
     let body = json!({"name": "test", "scopes": scopes});
-    let key = api.post("/api/v1/api-keys", &body).bearer(&founder.access).send().data(201);
+    let key = api
+        .post("/api/v1/api-keys", &body)
+        .bearer(&founder.access)
+        .send()
+        .data(201);
     text(&key["key"])
 }
 
 #[track_caller]
 pub fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_else(|| panic!("not a text: {value}")).to_owned()
+    value
+        .as_str()
+        .unwrap_or_else(|| panic!("not a text: {value}"))
+        .to_owned()
 }
 
 /// Sends `count` new plain events of one meter with ids `prefix-0…`.
 pub fn send_events(api: &Api, key: &str, prefix: &str, count: usize) -> Answer {
-    let events: Vec<Value> =
-        (0..count).map(|n| json!({"id": format!("{prefix}-{n}"), "meter": "calls"})).collect();
-    api.post("/api/v1/usage/events", &json!(events)).bearer(key).send()
+    let events: Vec<Value> = (0..count)
+        .map(|n| json!({"id": format!("{prefix}-{n}"), "meter": "calls"}))
+        .collect();
+    api.post("/api/v1/usage/events", &json!(events))
+        .bearer(key)
+        .send()
 }
 
 /// Sends a signed Stripe event.
@@ -120,7 +149,11 @@ pub fn subscription_event(
 pub fn upgrade(api: &Api, tenant: &str, lookup_key: &str) {
     let now = api.now().seconds();
     let id = format!("evt_up_{tenant}_{lookup_key}");
-    stripe_event(api, &subscription_event(&id, "created", now, tenant, "active", lookup_key)).data(200);
+    stripe_event(
+        api,
+        &subscription_event(&id, "created", now, tenant, "active", lookup_key),
+    )
+    .data(200);
 }
 
 /// Makes the scheduler run one task now, with its clock moved.

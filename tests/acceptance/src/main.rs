@@ -2,7 +2,7 @@
 //!
 //! `acceptance --stack workers --base-url http://127.0.0.1:8787 [--group auth]… [--only TEXT]`
 //! runs against a server that runs with the environment of docs/acceptance.md; `--list` names
-//! the tests. Every test makes its own tenant, so they run side by side; those that touch what
+//! the tests and `--demo` walks through the product instead. Every test makes its own tenant, so they run side by side; those that touch what
 //! is shared run alone at the end. Results go to `target/acceptance/STACK.jsonl`.
 
 #![allow(
@@ -12,6 +12,7 @@
 
 mod answer;
 mod api;
+mod demo;
 mod fixture;
 mod runner;
 mod suite;
@@ -27,6 +28,7 @@ struct Options {
     groups: Vec<String>,
     only: Option<String>,
     list: bool,
+    demo: bool,
 }
 
 fn options() -> Result<Options, String> {
@@ -36,6 +38,7 @@ fn options() -> Result<Options, String> {
         groups: Vec::new(),
         only: None,
         list: false,
+        demo: false,
     };
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
@@ -46,6 +49,7 @@ fn options() -> Result<Options, String> {
             "--group" => options.groups.push(value()?),
             "--only" => options.only = Some(value()?),
             "--list" => options.list = true,
+            "--demo" => options.demo = true,
             other => return Err(format!("{other} is not known; see docs/acceptance.md")),
         }
     }
@@ -63,7 +67,12 @@ fn main() -> ExitCode {
     let chosen: Vec<_> = suite::all()
         .into_iter()
         .filter(|test| options.groups.is_empty() || options.groups.iter().any(|g| g == test.group))
-        .filter(|test| options.only.as_ref().is_none_or(|text| test.full_name().contains(text.as_str())))
+        .filter(|test| {
+            options
+                .only
+                .as_ref()
+                .is_none_or(|text| test.full_name().contains(text.as_str()))
+        })
         .collect();
     if options.list {
         for test in &chosen {
@@ -80,5 +89,13 @@ fn main() -> ExitCode {
         return ExitCode::from(2);
     }
     let api = Api::new(&options.stack, &options.base_url);
-    if runner::run(&api, &chosen) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if options.demo {
+        demo::run(&api);
+        return ExitCode::SUCCESS;
+    }
+    if runner::run(&api, &chosen) {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }

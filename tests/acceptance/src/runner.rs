@@ -54,8 +54,18 @@ pub fn run(api: &Api, tests: &[Test]) -> bool {
     }
     let results = results.into_inner().unwrap();
     let failed = results.iter().filter(|(_, passed)| !passed).count();
-    write(api, &results.iter().map(|(line, _)| line.clone()).collect::<Vec<_>>());
-    println!("{}: {} passed, {failed} failed", api.stack, results.len() - failed);
+    write(
+        api,
+        &results
+            .iter()
+            .map(|(line, _)| line.clone())
+            .collect::<Vec<_>>(),
+    );
+    println!(
+        "{}: {} passed, {failed} failed",
+        api.stack,
+        results.len() - failed
+    );
     failed == 0
 }
 
@@ -64,7 +74,11 @@ fn run_one(api: &Api, test: &Test, results: &Mutex<Vec<(String, bool)>>) {
     let passed = catch_unwind(AssertUnwindSafe(|| (test.run)(api))).is_ok();
     let ms = started.elapsed().as_millis();
     let outcome = if passed { "passed" } else { "failed" };
-    println!("{:6} {} ({ms} ms)", if passed { "ok" } else { "FAILED" }, test.full_name());
+    println!(
+        "{:6} {} ({ms} ms)",
+        if passed { "ok" } else { "FAILED" },
+        test.full_name()
+    );
     let line = json!({
         "stack": api.stack, "test": test.full_name(), "group": test.group, "rows": test.rows,
         "outcome": outcome, "ms": u64::try_from(ms).unwrap_or(u64::MAX),

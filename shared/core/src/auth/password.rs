@@ -8,8 +8,8 @@ use argon2::{Algorithm, Argon2, Params, Version};
 
 use crate::http::{Code, Error};
 
-/// Shortest password, in characters (NIST SP 800-63B-4 asks 15 of a single factor; we follow
-/// the 8 of multi-factor use and offer the second factor).
+/// Shortest password, in characters: between the 8 that NIST SP 800-63B-4 asks of a password
+/// with a second factor and the 15 it asks of one alone.
 pub const MIN_CHARS: usize = 12;
 /// Longest password, in characters; longer ones only make hashing a weapon.
 pub const MAX_CHARS: usize = 128;

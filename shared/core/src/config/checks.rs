@@ -209,13 +209,13 @@ impl<'a> Loader<'a> {
         secrets.into_iter().map(Secret).collect()
     }
 
-    pub(super) fn stripe_key(&mut self, billing: bool) -> Option<Secret> {
+    pub(super) fn stripe_key(&mut self, billing: bool, environment: Environment) -> Option<Secret> {
         let name = "STRIPE_SECRET_KEY";
         let key = self.value(name).filter(|_| billing)?;
         if !(key.starts_with("sk_") || key.starts_with("rk_")) || is_sample(&key) {
             self.problem(format!("{name} must be a Stripe key (sk_… or rk_…)"));
-        } else if key.contains("_test_") {
-            self.weakness(format!("{name} is a test mode key"));
+        } else if key.contains("_test_") && environment == Environment::Production {
+            self.problem(format!("{name} is a test mode key"));
         }
         Some(Secret(key))
     }

@@ -86,9 +86,9 @@ pub struct Config {
     pub issuer: String,
     /// `JWT_AUDIENCE`, the `aud` of tokens.
     pub audience: String,
-    /// `GATEWAY_URL`, where this API is reached from outside.
+    /// `GATEWAY_URL`, where this API is reached from outside; links in mails lead there.
     pub gateway_url: String,
-    /// `FRONTEND_URL`, where links in mails lead.
+    /// `FRONTEND_URL`, where the application is.
     pub frontend_url: String,
     /// `CORS_ORIGINS`, exact origins.
     pub cors_origins: Vec<String>,
@@ -158,7 +158,7 @@ impl Config {
             cors_origins: from.origins("CORS_ORIGINS"),
             billing_enabled,
             stripe_webhook_secrets: from.webhook_secrets(billing_enabled),
-            stripe_key: from.stripe_key(billing_enabled),
+            stripe_key: from.stripe_key(billing_enabled, environment),
             stripe_api_base: from.url("STRIPE_API_BASE", "https://api.stripe.com"),
             mail: from.mail_provider(),
             mail_from: from.text("EMAIL_FROM", "Edgekeep <noreply@localhost>"),

@@ -67,12 +67,12 @@ pub const VARIABLES: &[Variable] = &[
     plain(
         "GATEWAY_URL",
         "http://127.0.0.1:8787",
-        "where this API is reached; https in production",
+        "where this API is reached, links in mails included; https in production",
     ),
     plain(
         "FRONTEND_URL",
         "http://127.0.0.1:8787",
-        "where links in mails lead; https in production",
+        "where the application is; https in production",
     ),
     plain(
         "CORS_ORIGINS",

@@ -53,6 +53,7 @@ pub async fn serve<F: Function, P: Platform, I: Incoming>(
     let ids = RequestIds::from_headers(&incoming, random);
     let ready = platform.app().ready().ok();
     let now = moved_clock(&incoming, ready, started);
+    warn_once(platform, ready, now);
     let mut progress = Progress {
         route: None,
         decision: None,
@@ -135,14 +136,15 @@ async fn answer<F: Function, P: Platform, I: Incoming>(
     let judged = ready.map_or(Ok(Credential::None), |ready| {
         credential(ready, incoming, &route.info, F::NAME, now)
     });
-    let caller = match &judged {
-        Ok(credential) => credential.caller(),
-        Err(_) => None,
+    let caller = judged.as_ref().ok().and_then(Credential::caller);
+    // Who is not known yet counts by address, so that wrong tokens and made-up keys are limited.
+    let known = judged
+        .as_ref()
+        .is_ok_and(|credential| is_known(credential, ready));
+    let limited = match &caller {
+        Some(caller) if known => Caller::new(caller),
+        _ => Caller::address(&client),
     };
-    // Who fails to identify counts by address, so that wrong tokens are limited too.
-    let limited = caller
-        .as_deref()
-        .map_or_else(|| Caller::address(&client), Caller::new);
     let class = route.info.rate;
     progress.decision = rate_limit::check(platform, class, limited, now, &progress.meter.kv).await;
     if let Some(decision) = progress.decision.filter(|decision| !decision.allowed) {
@@ -249,6 +251,18 @@ fn credential<I: Incoming>(
     Err(Error::new(Code::ApiKeyInvalid))
 }
 
+/// Whether the credential is proven: tokens by their signature, API keys by having been let in
+/// before, because anyone can make up a key with a right checksum.
+fn is_known(credential: &Credential, ready: Option<&Ready>) -> bool {
+    match credential {
+        Credential::None => false,
+        Credential::Member(_) | Credential::Service(_) => true,
+        Credential::Key(key) => {
+            ready.is_some_and(|ready| ready.key_tenants.borrow().get(&key.secret_hash).is_some())
+        }
+    }
+}
+
 /// Reads the body of methods that have one, if its type is right.
 async fn read_body<I: Incoming>(
     incoming: &mut I,
@@ -289,6 +303,22 @@ fn envelope(
     let mut response = Response::new(status, "application/json", body);
     response.headers.extend(headers);
     response
+}
+
+/// Logs what production would refuse, with the first request of an isolate.
+fn warn_once<P: Platform>(platform: &P, ready: Option<&Ready>, now: Millis) {
+    let Some(ready) = ready.filter(|ready| !ready.warned.replace(true)) else {
+        return;
+    };
+    if !ready.config.warnings.is_empty() {
+        let line = json!({
+            "level": Level::Warn.name(),
+            "time": now.rfc3339(),
+            "event": "config.warnings",
+            "problems": ready.config.warnings,
+        });
+        platform.log(Level::Warn, &line.to_string());
+    }
 }
 
 /// The platform's time, moved by `X-Test-Clock-Offset-Ms` where `TEST_CLOCK` allows it.

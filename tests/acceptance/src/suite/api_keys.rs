@@ -24,20 +24,37 @@ fn a_key_is_shown_once_and_works(api: &Api) {
     assert_eq!(send_events(api, &key, "a", 1).data(200)["inserted"], 1);
     let listed = api.get("/api/v1/api-keys").bearer(&founder.access).send();
     assert_eq!(listed.data(200)[0]["scopes"], json!(["usage:write"]));
-    assert!(!listed.text().contains(&key[key.len() - 20..]), "the secret is listed");
+    assert!(
+        !listed.text().contains(&key[key.len() - 20..]),
+        "the secret is listed"
+    );
 }
 
 fn a_revoked_key_stops_at_once(api: &Api) {
     let founder = founder(api);
     let key = api_key(api, &founder, &["usage:write"]);
     send_events(api, &key, "a", 1).data(200);
-    let id = text(&api.get("/api/v1/api-keys").bearer(&founder.access).send().data(200)[0]["id"]);
-    let revoke = || api.delete(&format!("/api/v1/api-keys/{id}")).bearer(&founder.access).send().data(200);
+    let id = text(
+        &api.get("/api/v1/api-keys")
+            .bearer(&founder.access)
+            .send()
+            .data(200)[0]["id"],
+    );
+    let revoke = || {
+        api.delete(&format!("/api/v1/api-keys/{id}"))
+            .bearer(&founder.access)
+            .send()
+            .data(200)
+    };
     let first = revoke();
     assert!(first["revokedAt"].is_string());
     assert_eq!(revoke()["revokedAt"], first["revokedAt"]);
     send_events(api, &key, "b", 1).refused(401, "API_KEY_INVALID");
-    let summary = api.get("/api/v1/usage/summary").bearer(&founder.access).send().data(200);
+    let summary = api
+        .get("/api/v1/usage/summary")
+        .bearer(&founder.access)
+        .send()
+        .data(200);
     assert_eq!(summary["events"], 1, "a refused batch was counted");
 }
 
@@ -45,12 +62,19 @@ fn a_key_expires(api: &Api) {
     let founder = founder(api);
     let end = api.now().plus(3_600_000).rfc3339();
     let body = json!({"name": "short", "expires_at": end});
-    let key = api.post("/api/v1/api-keys", &body).bearer(&founder.access).send().data(201);
+    let key = api
+        .post("/api/v1/api-keys", &body)
+        .bearer(&founder.access)
+        .send()
+        .data(201);
     let send = |later: i64| {
-        api.post("/api/v1/usage/events", &json!({"id": later.to_string(), "meter": "m"}))
-            .bearer(key["key"].as_str().unwrap())
-            .later(later)
-            .send()
+        api.post(
+            "/api/v1/usage/events",
+            &json!({"id": later.to_string(), "meter": "m"}),
+        )
+        .bearer(key["key"].as_str().unwrap())
+        .later(later)
+        .send()
     };
     send(0).data(200);
     send(3_601_000).refused(401, "API_KEY_INVALID");
@@ -62,19 +86,46 @@ fn scopes_bound_a_key(api: &Api) {
     let writer = api_key(api, &founder, &["usage:write"]);
     send_events(api, &reader, "a", 1).refused(403, "SCOPE_MISSING");
     send_events(api, &writer, "a", 1).data(200);
-    api.get("/api/v1/usage/summary").bearer(&writer).send().refused(403, "SCOPE_MISSING");
-    assert_eq!(api.get("/api/v1/usage/summary").bearer(&reader).send().data(200)["events"], 1);
-    api.get("/api/v1/jobs").bearer(&reader).send().refused(403, "SCOPE_MISSING");
+    api.get("/api/v1/usage/summary")
+        .bearer(&writer)
+        .send()
+        .refused(403, "SCOPE_MISSING");
+    assert_eq!(
+        api.get("/api/v1/usage/summary")
+            .bearer(&reader)
+            .send()
+            .data(200)["events"],
+        1
+    );
+    api.get("/api/v1/jobs")
+        .bearer(&reader)
+        .send()
+        .refused(403, "SCOPE_MISSING");
     let jobs = api_key(api, &founder, &["jobs"]);
-    api.get("/api/v1/jobs").header("x-api-key", &jobs).send().data(200);
+    api.get("/api/v1/jobs")
+        .header("x-api-key", &jobs)
+        .send()
+        .data(200);
 }
 
 fn keys_of_other_tenants_do_not_exist(api: &Api) {
     let (one, other) = (founder(api), founder(api));
     api_key(api, &one, &["usage:write"]);
-    let id = text(&api.get("/api/v1/api-keys").bearer(&one.access).send().data(200)[0]["id"]);
-    api.delete(&format!("/api/v1/api-keys/{id}")).bearer(&other.access).send().refused(404, "NOT_FOUND");
-    let listed = api.get("/api/v1/api-keys").bearer(&other.access).send().data(200);
+    let id = text(
+        &api.get("/api/v1/api-keys")
+            .bearer(&one.access)
+            .send()
+            .data(200)[0]["id"],
+    );
+    api.delete(&format!("/api/v1/api-keys/{id}"))
+        .bearer(&other.access)
+        .send()
+        .refused(404, "NOT_FOUND");
+    let listed = api
+        .get("/api/v1/api-keys")
+        .bearer(&other.access)
+        .send()
+        .data(200);
     assert_eq!(listed, json!([]));
 }
 
@@ -82,7 +133,11 @@ fn typos_cost_no_query(api: &Api) {
     let founder = founder(api);
     let key = api_key(api, &founder, &["usage:write"]);
     let typo = format!("{}0", &key[..key.len() - 1]);
-    let typo = if typo == key { format!("{}1", &key[..key.len() - 1]) } else { typo };
+    let typo = if typo == key {
+        format!("{}1", &key[..key.len() - 1])
+    } else {
+        typo
+    };
     let answer = send_events(api, &typo, "a", 1);
     answer.refused(401, "API_KEY_INVALID");
     assert_eq!(answer.sql(), 0);
@@ -93,7 +148,10 @@ fn the_plan_limits_keys(api: &Api) {
     for _ in 0..5 {
         api_key(api, &founder, &["usage:write"]);
     }
-    let sixth = api.post("/api/v1/api-keys", &json!({"name": "x"})).bearer(&founder.access).send();
+    let sixth = api
+        .post("/api/v1/api-keys", &json!({"name": "x"}))
+        .bearer(&founder.access)
+        .send();
     sixth.refused(429, "QUOTA_EXCEEDED");
 }
 
@@ -112,6 +170,10 @@ fn creation_is_replayed_without_the_secret(api: &Api) {
     assert_eq!(again["id"], first["id"]);
     assert!(first["key"].is_string() && again["key"].is_null());
     create("two").refused(409, "IDEMPOTENCY_KEY_REUSED");
-    let listed = api.get("/api/v1/api-keys").bearer(&founder.access).send().data(200);
+    let listed = api
+        .get("/api/v1/api-keys")
+        .bearer(&founder.access)
+        .send()
+        .data(200);
     assert_eq!(listed.as_array().unwrap().len(), 1);
 }

@@ -28,7 +28,8 @@ tests! { "auth":
 }
 
 fn refresh(api: &Api, token: &str) -> crate::answer::Answer {
-    api.post("/api/v1/auth/refresh", &json!({"refresh_token": token})).send()
+    api.post("/api/v1/auth/refresh", &json!({"refresh_token": token}))
+        .send()
 }
 
 fn me(api: &Api, token: &str) -> crate::answer::Answer {
@@ -40,7 +41,10 @@ fn register_verify_login_me(api: &Api) {
     let pending = register(api, &email).data(201);
     assert_eq!(pending["status"], "pending_verification");
     let token = mail_token(api, &email);
-    let verified = api.post("/api/v1/auth/verify", &json!({"token": token})).send().data(200);
+    let verified = api
+        .post("/api/v1/auth/verify", &json!({"token": token}))
+        .send()
+        .data(200);
     assert_eq!(verified["status"], "active");
     // Addresses are the same in every case.
     let tokens = login(api, &email.to_uppercase(), PASSWORD).data(200);
@@ -53,18 +57,33 @@ fn register_verify_login_me(api: &Api) {
     assert_eq!(me["tenant"]["plan"], "FREE");
     assert!(me["emailVerifiedAt"].is_string());
     let shown = answer.text();
-    assert!(!shown.contains("argon2") && !shown.contains("hash"), "{shown}");
+    assert!(
+        !shown.contains("argon2") && !shown.contains("hash"),
+        "{shown}"
+    );
 }
 
 fn registering_a_known_address_tells_nothing(api: &Api) {
     let founder = founder(api);
-    let (first, again) = (register(api, &new_email(api)), register(api, &founder.email));
+    let (first, again) = (
+        register(api, &new_email(api)),
+        register(api, &founder.email),
+    );
     assert_eq!(first.status, again.status);
     let shape = |answer: &crate::answer::Answer| {
-        answer.data(201).as_object().unwrap().keys().cloned().collect::<Vec<_>>()
+        answer
+            .data(201)
+            .as_object()
+            .unwrap()
+            .keys()
+            .cloned()
+            .collect::<Vec<_>>()
     };
     assert_eq!(shape(&first), shape(&again));
-    assert_eq!(mail(api, &founder.email)["subject"], "You already have an account");
+    assert_eq!(
+        mail(api, &founder.email)["subject"],
+        "You already have an account"
+    );
     // Nothing about the account changed.
     login(api, &founder.email, PASSWORD).data(200);
 }
@@ -74,12 +93,18 @@ fn links_work_once_and_expire(api: &Api) {
     register(api, &email).data(201);
     let token = mail_token(api, &email);
     let verify = |token: &str, later: i64| {
-        api.post("/api/v1/auth/verify", &json!({"token": token})).later(later).send()
+        api.post("/api/v1/auth/verify", &json!({"token": token}))
+            .later(later)
+            .send()
     };
     verify(&token, 25 * 3_600_000).refused(400, "TOKEN_SPENT");
     verify(&format!("{token}x"), 0).refused(400, "TOKEN_SPENT");
     let winners = api.parallel(10, |_| verify(&token, 0).status);
-    assert_eq!(winners.iter().filter(|status| **status == 200).count(), 1, "{winners:?}");
+    assert_eq!(
+        winners.iter().filter(|status| **status == 200).count(),
+        1,
+        "{winners:?}"
+    );
     verify(&token, 0).refused(400, "TOKEN_SPENT");
 }
 
@@ -87,7 +112,9 @@ fn a_link_opens_in_a_browser(api: &Api) {
     let email = new_email(api);
     register(api, &email).data(201);
     let token = mail_token(api, &email);
-    api.get(&format!("/api/v1/auth/verify?token={token}")).send().data(200);
+    api.get(&format!("/api/v1/auth/verify?token={token}"))
+        .send()
+        .data(200);
     api.get("/api/v1/auth/verify").send().blames("token");
 }
 
@@ -113,14 +140,22 @@ fn wrong_password_and_unknown_user_are_alike(api: &Api) {
 fn guessing_is_stopped_exactly(api: &Api) {
     let founder = founder(api);
     let answers = api.parallel(30, |_| login(api, &founder.email, "not the password"));
-    let count = |status: u16| answers.iter().filter(|answer| answer.status == status).count();
+    let count = |status: u16| {
+        answers
+            .iter()
+            .filter(|answer| answer.status == status)
+            .count()
+    };
     assert_eq!((count(401), count(429)), (10, 20));
     let refused = login(api, &founder.email, PASSWORD);
     refused.refused(429, "RATE_LIMITED");
     let wait: i64 = refused.header("retry-after").unwrap().parse().unwrap();
     assert!((1..=900).contains(&wait), "{wait}");
     let later = api
-        .post("/api/v1/auth/login", &json!({"email": founder.email, "password": PASSWORD}))
+        .post(
+            "/api/v1/auth/login",
+            &json!({"email": founder.email, "password": PASSWORD}),
+        )
         .later(16 * 60_000)
         .send();
     later.data(200);
@@ -128,11 +163,21 @@ fn guessing_is_stopped_exactly(api: &Api) {
 
 fn access_tokens_last_fifteen_minutes(api: &Api) {
     let founder = founder(api);
-    let at = |later: i64| api.get("/api/v1/auth/me").bearer(&founder.access).later(later).send();
+    let at = |later: i64| {
+        api.get("/api/v1/auth/me")
+            .bearer(&founder.access)
+            .later(later)
+            .send()
+    };
     at(890_000).data(200);
     let body = at(901_000).refused(401, "TOKEN_EXPIRED");
     assert_eq!(body["error"]["retryable"], true);
-    assert!(body["error"]["message"].as_str().unwrap().contains("/api/v1/auth/refresh"));
+    assert!(
+        body["error"]["message"]
+            .as_str()
+            .unwrap()
+            .contains("/api/v1/auth/refresh")
+    );
 }
 
 fn refresh_tokens_last_seven_days(api: &Api) {
@@ -158,8 +203,10 @@ fn refresh_rotates(api: &Api) {
 fn parallel_refreshes_share_one_successor(api: &Api) {
     let founder = founder(api);
     let answers = api.parallel(20, |_| refresh(api, &founder.refresh).data(200));
-    let successors: std::collections::BTreeSet<String> =
-        answers.iter().map(|answer| text(&answer["refresh_token"])).collect();
+    let successors: std::collections::BTreeSet<String> = answers
+        .iter()
+        .map(|answer| text(&answer["refresh_token"]))
+        .collect();
     assert_eq!(successors.len(), 1);
     refresh(api, successors.first().unwrap()).data(200);
 }
@@ -171,7 +218,10 @@ fn a_replayed_refresh_token_ends_the_session(api: &Api) {
     // Inside the grace the same successor; after it, the session is over for both.
     let grace = api.post("/api/v1/auth/refresh", &replay).send().data(200);
     assert_eq!(grace["refresh_token"], next["refresh_token"]);
-    let late = api.post("/api/v1/auth/refresh", &replay).later(20_000).send();
+    let late = api
+        .post("/api/v1/auth/refresh", &replay)
+        .later(20_000)
+        .send();
     late.refused(401, "SESSION_ENDED");
     refresh(api, &text(&next["refresh_token"])).refused(401, "SESSION_ENDED");
     me(api, &text(&next["access_token"])).refused(401, "SESSION_ENDED");
@@ -180,17 +230,28 @@ fn a_replayed_refresh_token_ends_the_session(api: &Api) {
 
 fn logout_ends_the_session_at_once(api: &Api) {
     let founder = founder(api);
-    let logout = || api.call("POST", "/api/v1/auth/logout").bearer(&founder.access).send();
+    let logout = || {
+        api.call("POST", "/api/v1/auth/logout")
+            .bearer(&founder.access)
+            .send()
+    };
     logout().data(200);
     me(api, &founder.access).refused(401, "SESSION_ENDED");
     refresh(api, &founder.refresh).refused(401, "SESSION_ENDED");
     logout().refused(401, "SESSION_ENDED");
     // Another function hears of it with the next request, too.
-    api.get("/api/v1/jobs").bearer(&founder.access).send().refused(401, "SESSION_ENDED");
+    api.get("/api/v1/jobs")
+        .bearer(&founder.access)
+        .send()
+        .refused(401, "SESSION_ENDED");
 }
 
 fn broken_tokens_are_refused(api: &Api) {
-    let Founder { access, refresh: refresh_token, .. } = founder(api);
+    let Founder {
+        access,
+        refresh: refresh_token,
+        ..
+    } = founder(api);
     let (head, _) = access.rsplit_once('.').unwrap();
     let none = "eyJhbGciOiJub25lIiwidHlwIjoiYXQrand0In0";
     let payload = access.split('.').nth(1).unwrap();
@@ -207,10 +268,24 @@ fn broken_tokens_are_refused(api: &Api) {
     for token in broken {
         let answer = me(api, &token);
         answer.refused(401, "TOKEN_INVALID");
-        assert!(answer.header("www-authenticate").unwrap().contains("invalid_token"));
+        assert!(
+            answer
+                .header("www-authenticate")
+                .unwrap()
+                .contains("invalid_token")
+        );
     }
-    for value in ["Basic dXNlcjpwYXNz", "Bearer", "Bearer ", "", access.as_str()] {
-        let answer = api.get("/api/v1/auth/me").header("authorization", value).send();
+    for value in [
+        "Basic dXNlcjpwYXNz",
+        "Bearer",
+        "Bearer ",
+        "",
+        access.as_str(),
+    ] {
+        let answer = api
+            .get("/api/v1/auth/me")
+            .header("authorization", value)
+            .send();
         answer.refused(401, "AUTH_REQUIRED");
     }
     for token in ["", "er_", "er_AAAA", &refresh_token[..40], access.as_str()] {
@@ -224,7 +299,10 @@ fn public_keys_are_published(api: &Api) {
     let answer = api.get("/.well-known/jwks.json").send();
     assert_eq!(answer.status, 200);
     let key = answer.json()["keys"][0].clone();
-    assert_eq!((&key["kty"], &key["crv"], &key["alg"]), (&json!("OKP"), &json!("Ed25519"), &json!("EdDSA")));
+    assert_eq!(
+        (&key["kty"], &key["crv"], &key["alg"]),
+        (&json!("OKP"), &json!("Ed25519"), &json!("EdDSA"))
+    );
     assert!(key["kid"].is_string() && key["d"].is_null());
 }
 

@@ -20,23 +20,49 @@ tests! { "bad_input":
 fn broken_json_is_400(api: &Api) {
     let deep = "[".repeat(200_000);
     let deep_object = "{\"a\":".repeat(50_000);
-    for body in ["{", "", "nul", "{\"email\":}", "\u{0}", "{\"email\":\"a\"", &deep, &deep_object] {
-        let answer = api.call("POST", "/api/v1/auth/login").body("application/json", body).send();
+    for body in [
+        "{",
+        "",
+        "nul",
+        "{\"email\":}",
+        "\u{0}",
+        "{\"email\":\"a\"",
+        &deep,
+        &deep_object,
+    ] {
+        let answer = api
+            .call("POST", "/api/v1/auth/login")
+            .body("application/json", body)
+            .send();
         answer.refused(400, "INVALID_JSON");
     }
     for body in [&b"\xff\xfe{"[..], b"{\"email\":\"\xc3\x28\"}"] {
-        let answer = api.call("POST", "/api/v1/auth/login").body("application/json", body).send();
+        let answer = api
+            .call("POST", "/api/v1/auth/login")
+            .body("application/json", body)
+            .send();
         answer.refused(400, "INVALID_JSON");
     }
     for body in ["[]", "7", "\"text\"", "null"] {
-        let answer = api.call("POST", "/api/v1/auth/login").body("application/json", body).send();
+        let answer = api
+            .call("POST", "/api/v1/auth/login")
+            .body("application/json", body)
+            .send();
         answer.refused(400, "VALIDATION");
     }
 }
 
 fn wrong_content_types_are_415(api: &Api) {
-    for kind in ["text/plain", "application/xml", "application/x-www-form-urlencoded", "json"] {
-        let answer = api.call("POST", "/api/v1/auth/login").body(kind, "{}").send();
+    for kind in [
+        "text/plain",
+        "application/xml",
+        "application/x-www-form-urlencoded",
+        "json",
+    ] {
+        let answer = api
+            .call("POST", "/api/v1/auth/login")
+            .body(kind, "{}")
+            .send();
         answer.refused(415, "UNSUPPORTED_MEDIA_TYPE");
     }
     let answer = api
@@ -73,17 +99,40 @@ fn fields_are_named(api: &Api) {
         (json!({"email": 7, "password": PASSWORD}), "email"),
         (json!({"email": "nobody", "password": PASSWORD}), "email"),
         (json!({"email": "a@b", "password": PASSWORD}), "email"),
-        (json!({"email": "a b@example.com", "password": PASSWORD}), "email"),
-        (json!({"email": "a\u{0}@example.com", "password": PASSWORD}), "email"),
-        (json!({"email": format!("{}@example.com", "a".repeat(300)), "password": PASSWORD}), "email"),
+        (
+            json!({"email": "a b@example.com", "password": PASSWORD}),
+            "email",
+        ),
+        (
+            json!({"email": "a\u{0}@example.com", "password": PASSWORD}),
+            "email",
+        ),
+        (
+            json!({"email": format!("{}@example.com", "a".repeat(300)), "password": PASSWORD}),
+            "email",
+        ),
         (json!({"email": "a@example.com"}), "password"),
-        (json!({"email": "a@example.com", "password": "short"}), "password"),
-        (json!({"email": "a@example.com", "password": "x".repeat(129)}), "password"),
-        (json!({"email": "a@example.com", "password": PASSWORD, "role": "founder"}), "role"),
-        (json!({"email": "a@example.com", "password": PASSWORD, "company": ["x"]}), "company"),
+        (
+            json!({"email": "a@example.com", "password": "short"}),
+            "password",
+        ),
+        (
+            json!({"email": "a@example.com", "password": "x".repeat(129)}),
+            "password",
+        ),
+        (
+            json!({"email": "a@example.com", "password": PASSWORD, "role": "founder"}),
+            "role",
+        ),
+        (
+            json!({"email": "a@example.com", "password": PASSWORD, "company": ["x"]}),
+            "company",
+        ),
     ];
     for (body, field) in cases {
-        api.post("/api/v1/auth/register", &body).send().blames(field);
+        api.post("/api/v1/auth/register", &body)
+            .send()
+            .blames(field);
     }
     let founder = founder(api);
     let keys = [
@@ -91,27 +140,51 @@ fn fields_are_named(api: &Api) {
         (json!({"name": "x", "scopes": []}), "scopes"),
         (json!({"name": "x", "scopes": "usage:write"}), "scopes"),
         (json!({"name": ""}), "name"),
-        (json!({"name": "x", "expires_at": "2026-02-30T00:00:00Z"}), "expires_at"),
-        (json!({"name": "x", "expires_at": "2020-01-01T00:00:00Z"}), "expires_at"),
+        (
+            json!({"name": "x", "expires_at": "2026-02-30T00:00:00Z"}),
+            "expires_at",
+        ),
+        (
+            json!({"name": "x", "expires_at": "2020-01-01T00:00:00Z"}),
+            "expires_at",
+        ),
     ];
     for (body, field) in keys {
-        api.post("/api/v1/api-keys", &body).bearer(&founder.access).send().blames(field);
+        api.post("/api/v1/api-keys", &body)
+            .bearer(&founder.access)
+            .send()
+            .blames(field);
     }
-    api.get("/api/v1/usage/summary?month=2026-13").bearer(&founder.access).send().blames("month");
-    api.get("/api/v1/usage/summary?month=%ff").bearer(&founder.access).send().blames("month");
+    api.get("/api/v1/usage/summary?month=2026-13")
+        .bearer(&founder.access)
+        .send()
+        .blames("month");
+    api.get("/api/v1/usage/summary?month=%ff")
+        .bearer(&founder.access)
+        .send()
+        .blames("month");
 }
 
 fn odd_paths_and_queries_are_4xx(api: &Api) {
     let founder = founder(api);
     for path in [
-        "/api/v1/jobs/%00", "/api/v1/jobs/%ff%fe", "/api/v1/jobs/..%2f..%2fetc", "/api/v1/jobs/'--",
-        "/api/v1/jobs/9007199254740993", "/api/v1/jobs/null",
+        "/api/v1/jobs/%00",
+        "/api/v1/jobs/%ff%fe",
+        "/api/v1/jobs/..%2f..%2fetc",
+        "/api/v1/jobs/'--",
+        "/api/v1/jobs/9007199254740993",
+        "/api/v1/jobs/null",
     ] {
         let answer = api.get(path).bearer(&founder.access).send();
         assert_eq!(answer.status, 404, "{path}: {}", answer.text());
     }
     // A server may refuse bytes that are no HTTP before we see them, but never with a 5xx.
-    for line in [&b"GET /healthz?\xff\xfe HTTP/1.1"[..], b"GET /\x01 HTTP/1.1", b"G\x00T / HTTP/1.1", b"GET / HTTP/9.9"] {
+    for line in [
+        &b"GET /healthz?\xff\xfe HTTP/1.1"[..],
+        b"GET /\x01 HTTP/1.1",
+        b"G\x00T / HTTP/1.1",
+        b"GET / HTTP/9.9",
+    ] {
         let mut bytes = line.to_vec();
         bytes.extend_from_slice(b"\r\nhost: 127.0.0.1\r\nconnection: close\r\n\r\n");
         let status = api.raw(&bytes).status;
@@ -122,33 +195,58 @@ fn odd_paths_and_queries_are_4xx(api: &Api) {
 
 fn hostile_text_is_only_text(api: &Api) {
     let founder = founder(api);
-    for name in ["'; DROP TABLE users; --", "\" OR 1=1", "?1 $1 %s {}", "🦀 ﷽ \u{202e}", "\\'"] {
+    for name in [
+        "'; DROP TABLE users; --",
+        "\" OR 1=1",
+        "?1 $1 %s {}",
+        "🦀 ﷽ \u{202e}",
+        "\\'",
+    ] {
         let body = json!({"name": name});
-        let key = api.post("/api/v1/api-keys", &body).bearer(&founder.access).send().data(201);
+        let key = api
+            .post("/api/v1/api-keys", &body)
+            .bearer(&founder.access)
+            .send()
+            .data(201);
         assert_eq!(key["name"], name);
         api.delete(&format!("/api/v1/api-keys/{}", key["id"].as_str().unwrap()))
             .bearer(&founder.access)
             .send()
             .data(200);
     }
-    let listed = api.get("/api/v1/api-keys").bearer(&founder.access).send().data(200);
+    let listed = api
+        .get("/api/v1/api-keys")
+        .bearer(&founder.access)
+        .send()
+        .data(200);
     assert_eq!(listed.as_array().unwrap().len(), 5);
     login(api, "x'or'1'='1@example.com", "' OR ''='").refused(401, "CREDENTIALS_INVALID");
     let key = api_key(api, &founder, &["usage:write"]);
-    let event = json!({"id": "' || 1 --", "meter": "');DELETE FROM usage_events;--", "subject": "?9"});
-    let result = api.post("/api/v1/usage/events", &event).bearer(&key).send().data(200);
+    let event =
+        json!({"id": "' || 1 --", "meter": "');DELETE FROM usage_events;--", "subject": "?9"});
+    let result = api
+        .post("/api/v1/usage/events", &event)
+        .bearer(&key)
+        .send()
+        .data(200);
     assert_eq!(result["inserted"], 1);
 }
 
 fn errors_hide_internals(api: &Api) {
     let answers = [
         login(api, &new_email(api), "not the password"),
-        api.get("/api/v1/auth/me").bearer("eyJhbGciOiJub25lIn0.e30.").send(),
-        api.call("POST", "/webhooks/stripe").json(&json!({"id": "evt"})).send(),
+        api.get("/api/v1/auth/me")
+            .bearer("eyJhbGciOiJub25lIn0.e30.")
+            .send(),
+        api.call("POST", "/webhooks/stripe")
+            .json(&json!({"id": "evt"}))
+            .send(),
     ];
     for answer in answers {
         let text = answer.text().to_lowercase();
-        for word in ["sql", "panicked", ".rs", "stack", "column", "serde", "argon2", "whsec"] {
+        for word in [
+            "sql", "panicked", ".rs", "stack", "column", "serde", "argon2", "whsec",
+        ] {
             assert!(!text.contains(word), "{word}: {text}");
         }
     }

@@ -25,13 +25,21 @@ tests! { "billing":
 }
 
 fn plan(api: &Api, founder: &Founder) -> String {
-    let answer = api.get("/api/v1/billing/subscription").bearer(&founder.access).send();
+    let answer = api
+        .get("/api/v1/billing/subscription")
+        .bearer(&founder.access)
+        .send();
     answer.data(200)["plan"].as_str().unwrap().to_owned()
 }
 
 fn plans_are_public(api: &Api) {
     let plans = api.get("/api/v1/billing/plans").send().data(200);
-    let ids: Vec<&str> = plans.as_array().unwrap().iter().map(|plan| plan["id"].as_str().unwrap()).collect();
+    let ids: Vec<&str> = plans
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|plan| plan["id"].as_str().unwrap())
+        .collect();
     assert_eq!(ids, ["FREE", "STARTER", "PROFESSIONAL", "ENTERPRISE"]);
     assert_eq!(plans[0]["monthlyEvents"], 1000);
     assert!(plans[3]["monthlyEvents"].is_null());
@@ -43,14 +51,28 @@ fn an_event_puts_the_tenant_on_its_plan(api: &Api) {
     let t = &founder.tenant;
     let event = subscription_event(&format!("evt_1_{t}"), "created", now, t, "active", STARTER);
     stripe_event(api, &event).data(200);
-    let answer = api.get("/api/v1/billing/subscription").bearer(&founder.access).send();
+    let answer = api
+        .get("/api/v1/billing/subscription")
+        .bearer(&founder.access)
+        .send();
     let data = answer.data(200);
     assert_eq!(data["plan"], "STARTER");
     assert_eq!(data["subscription"]["status"], "active");
     assert!(data["subscription"]["currentPeriodEnd"].is_string());
-    let me = api.get("/api/v1/auth/me").bearer(&founder.access).send().data(200);
+    let me = api
+        .get("/api/v1/auth/me")
+        .bearer(&founder.access)
+        .send()
+        .data(200);
     assert_eq!(me["tenant"]["plan"], "STARTER");
-    let end = subscription_event(&format!("evt_2_{t}"), "deleted", now + 1, t, "canceled", STARTER);
+    let end = subscription_event(
+        &format!("evt_2_{t}"),
+        "deleted",
+        now + 1,
+        t,
+        "canceled",
+        STARTER,
+    );
     stripe_event(api, &end).data(200);
     assert_eq!(plan(api, &founder), "FREE");
 }
@@ -60,7 +82,14 @@ fn repetitions_change_nothing(api: &Api) {
     let now = api.now().seconds();
     let t = &founder.tenant;
     let first = subscription_event(&format!("evt_1_{t}"), "created", now, t, "active", STARTER);
-    let second = subscription_event(&format!("evt_2_{t}"), "updated", now + 5, t, "active", PROFESSIONAL);
+    let second = subscription_event(
+        &format!("evt_2_{t}"),
+        "updated",
+        now + 5,
+        t,
+        "active",
+        PROFESSIONAL,
+    );
     assert_eq!(stripe_event(api, &first).data(200)["duplicate"], false);
     stripe_event(api, &second).data(200);
     for _ in 0..5 {
@@ -81,20 +110,52 @@ fn parallel_deliveries_apply_once(api: &Api) {
         .count();
     assert_eq!(applied, 1);
     // The others were told that it is done, or to come again.
-    assert!(answers.iter().all(|answer| [200, 503].contains(&answer.status)));
+    assert!(
+        answers
+            .iter()
+            .all(|answer| [200, 503].contains(&answer.status))
+    );
     assert_eq!(plan(api, &founder), "STARTER");
 }
 
 fn order_does_not_matter(api: &Api) {
     let now = api.now().seconds();
-    for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+    for order in [
+        [0, 1, 2],
+        [0, 2, 1],
+        [1, 0, 2],
+        [1, 2, 0],
+        [2, 0, 1],
+        [2, 1, 0],
+    ] {
         let founder = founder(api);
         let t = &founder.tenant;
         // All in the same second, as Stripe does it.
         let events = [
-            subscription_event(&format!("evt_1_{t}"), "created", now, t, "incomplete", STARTER),
-            subscription_event(&format!("evt_2_{t}"), "updated", now, t, "active", PROFESSIONAL),
-            subscription_event(&format!("evt_3_{t}"), "deleted", now, t, "canceled", PROFESSIONAL),
+            subscription_event(
+                &format!("evt_1_{t}"),
+                "created",
+                now,
+                t,
+                "incomplete",
+                STARTER,
+            ),
+            subscription_event(
+                &format!("evt_2_{t}"),
+                "updated",
+                now,
+                t,
+                "active",
+                PROFESSIONAL,
+            ),
+            subscription_event(
+                &format!("evt_3_{t}"),
+                "deleted",
+                now,
+                t,
+                "canceled",
+                PROFESSIONAL,
+            ),
         ];
         for index in order {
             stripe_event(api, &events[index]).data(200);
@@ -107,16 +168,29 @@ fn wrong_signatures_change_nothing(api: &Api) {
     let founder = founder(api);
     let now = api.now();
     let t = &founder.tenant;
-    let body = subscription_event(&format!("evt_1_{t}"), "created", now.seconds(), t, "active", STARTER)
-        .to_string();
+    let body = subscription_event(
+        &format!("evt_1_{t}"),
+        "created",
+        now.seconds(),
+        t,
+        "active",
+        STARTER,
+    )
+    .to_string();
     let secret = std::env::var("STRIPE_WEBHOOK_SECRET").unwrap();
     let good = sign(&secret, body.as_bytes(), now);
     let changed = body.replace("starter", "professional");
     let attempts = [
         (body.clone(), String::new()),
         (body.clone(), sign("whsec_other", body.as_bytes(), now)),
-        (body.clone(), sign(&secret, body.as_bytes(), now.minus(301_000))),
-        (body.clone(), sign(&secret, body.as_bytes(), now.plus(310_000))),
+        (
+            body.clone(),
+            sign(&secret, body.as_bytes(), now.minus(301_000)),
+        ),
+        (
+            body.clone(),
+            sign(&secret, body.as_bytes(), now.plus(310_000)),
+        ),
         (changed, good.clone()),
         (format!("{body} "), good.clone()),
         (body.clone(), "t=,v1=,,=".to_owned()),
@@ -143,14 +217,31 @@ fn wrong_signatures_change_nothing(api: &Api) {
 fn an_upgrade_holds_on_the_next_request(api: &Api) {
     let founder = founder(api);
     let key = api_key(api, &founder, &["usage:write"]);
-    assert_eq!(send_events(api, &key, "a", 1000).data(200)["inserted"], 1000);
+    assert_eq!(
+        send_events(api, &key, "a", 1000).data(200)["inserted"],
+        1000
+    );
     send_events(api, &key, "b", 1).refused(429, "QUOTA_EXCEEDED");
     let now = api.now().seconds();
     let t = &founder.tenant;
-    let event = subscription_event(&format!("evt_1_{t}"), "created", now, t, "trialing", STARTER);
+    let event = subscription_event(
+        &format!("evt_1_{t}"),
+        "created",
+        now,
+        t,
+        "trialing",
+        STARTER,
+    );
     stripe_event(api, &event).data(200);
     assert_eq!(send_events(api, &key, "b", 1).data(200)["inserted"], 1);
-    let end = subscription_event(&format!("evt_2_{t}"), "updated", now + 1, t, "unpaid", STARTER);
+    let end = subscription_event(
+        &format!("evt_2_{t}"),
+        "updated",
+        now + 1,
+        t,
+        "unpaid",
+        STARTER,
+    );
     stripe_event(api, &end).data(200);
     send_events(api, &key, "c", 1).refused(429, "QUOTA_EXCEEDED");
 }
@@ -169,7 +260,14 @@ fn unknown_types_and_tenants_are_acknowledged(api: &Api) {
 fn an_unknown_price_is_retried(api: &Api) {
     let founder = founder(api);
     let t = &founder.tenant;
-    let event = subscription_event(&format!("evt_1_{t}"), "created", api.now().seconds(), t, "active", "unheard_of");
+    let event = subscription_event(
+        &format!("evt_1_{t}"),
+        "created",
+        api.now().seconds(),
+        t,
+        "active",
+        "unheard_of",
+    );
     for _ in 0..3 {
         let answer = stripe_event(api, &event);
         answer.refused(503, "UNAVAILABLE");
@@ -182,7 +280,10 @@ fn malformed_events_are_4xx(api: &Api) {
     let t = "ten_none";
     let now = api.now().seconds();
     for event in [
-        json!({}), json!([]), json!({"id": "evt"}), json!({"id": 7, "type": "x", "created": 1, "data": {}}),
+        json!({}),
+        json!([]),
+        json!({"id": "evt"}),
+        json!({"id": 7, "type": "x", "created": 1, "data": {}}),
         json!({"id": "evt_m1", "type": "x", "created": 1e300, "data": {"object": {}}}),
         json!({"id": "evt_m2", "type": "customer.subscription.updated", "created": 1, "data": {"object": {}}}),
         subscription_event("evt_m3", "updated", now, t, "dancing", STARTER),
@@ -195,7 +296,14 @@ fn malformed_events_are_4xx(api: &Api) {
 fn an_event_is_two_round_trips(api: &Api) {
     let founder = founder(api);
     let t = &founder.tenant;
-    let event = subscription_event(&format!("evt_1_{t}"), "created", api.now().seconds(), t, "active", STARTER);
+    let event = subscription_event(
+        &format!("evt_1_{t}"),
+        "created",
+        api.now().seconds(),
+        t,
+        "active",
+        STARTER,
+    );
     assert_eq!(stripe_event(api, &event).sql(), 2);
     assert_eq!(stripe_event(api, &event).sql(), 1);
 }

@@ -14,18 +14,34 @@ fn answers_tell_the_limit(api: &Api) {
     let founder = founder(api);
     let answer = api.get("/api/v1/jobs").bearer(&founder.access).send();
     assert_eq!(answer.header("x-ratelimit-limit"), Some("400"));
-    let left: i64 = answer.header("x-ratelimit-remaining").unwrap().parse().unwrap();
+    let left: i64 = answer
+        .header("x-ratelimit-remaining")
+        .unwrap()
+        .parse()
+        .unwrap();
     assert!((300..400).contains(&left), "{left}");
     let reset: i64 = answer.header("x-ratelimit-reset").unwrap().parse().unwrap();
     assert!((0..=61).contains(&(reset - api.now().seconds())), "{reset}");
-    assert_eq!(answer.header("ratelimit-policy"), Some("\"read\";q=400;w=60"));
-    assert!(answer.header("ratelimit").unwrap().starts_with(&format!("\"read\";r={left};t=")));
+    assert_eq!(
+        answer.header("ratelimit-policy"),
+        Some("\"read\";q=400;w=60")
+    );
+    assert!(
+        answer
+            .header("ratelimit")
+            .unwrap()
+            .starts_with(&format!("\"read\";r={left};t="))
+    );
 }
 
 fn a_caller_over_the_limit_is_told_to_wait(api: &Api) {
     let (noisy, calm) = (founder(api), founder(api));
     let refused = api
-        .parallel(8, |_| (0..100).map(|_| api.get("/api/v1/auth/me").bearer(&noisy.access).send()).find(|a| a.status == 429))
+        .parallel(8, |_| {
+            (0..100)
+                .map(|_| api.get("/api/v1/auth/me").bearer(&noisy.access).send())
+                .find(|a| a.status == 429)
+        })
         .into_iter()
         .flatten()
         .next()
@@ -35,12 +51,17 @@ fn a_caller_over_the_limit_is_told_to_wait(api: &Api) {
     assert!((1..=60).contains(&wait), "{wait}");
     assert_eq!(refused.header("x-ratelimit-remaining"), Some("0"));
     // Others, and the webhook, are not held up.
-    api.get("/api/v1/auth/me").bearer(&calm.access).send().data(200);
+    api.get("/api/v1/auth/me")
+        .bearer(&calm.access)
+        .send()
+        .data(200);
     crate::fixture::upgrade(api, &noisy.tenant, "edgekeep_starter_monthly");
 }
 
 fn probes_are_never_limited(api: &Api) {
-    let statuses = api.parallel(8, |_| (0..75).all(|_| api.get("/healthz").send().status == 200));
+    let statuses = api.parallel(8, |_| {
+        (0..75).all(|_| api.get("/healthz").send().status == 200)
+    });
     assert!(statuses.into_iter().all(|fine| fine));
     assert_eq!(api.get("/healthz").send().header("x-ratelimit-limit"), None);
 }

@@ -30,7 +30,10 @@ fn details_tell_of_every_dependency(api: &Api) {
     ] {
         assert_eq!(health["dependencies"][name]["status"], status, "{health}");
     }
-    assert!(health["dependencies"]["database"]["latencyMs"].is_i64(), "{health}");
+    assert!(
+        health["dependencies"]["database"]["latencyMs"].is_i64(),
+        "{health}"
+    );
 }
 
 fn slo_health_touches_nothing(api: &Api) {

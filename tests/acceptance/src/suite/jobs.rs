@@ -27,7 +27,11 @@ fn submit(api: &Api, token: &str, body: &Value) -> Answer {
 /// Waits for a job: the queue wakes it on Workers, elsewhere a tick finds it.
 fn wait(api: &Api, token: &str, id: &str) -> Value {
     for round in 0..100 {
-        let job = api.get(&format!("/api/v1/jobs/{id}")).bearer(token).send().data(200);
+        let job = api
+            .get(&format!("/api/v1/jobs/{id}"))
+            .bearer(token)
+            .send()
+            .data(200);
         if ["completed", "failed"].contains(&job["state"].as_str().unwrap()) {
             return job;
         }
@@ -44,7 +48,10 @@ fn export(api: &Api, founder: &Founder) -> (Value, Answer) {
     let id = text(&job.data(202)["id"]);
     let done = wait(api, &founder.access, &id);
     assert_eq!(done["state"], "completed", "{done}");
-    let result = api.get(done["resultUrl"].as_str().unwrap()).bearer(&founder.access).send();
+    let result = api
+        .get(done["resultUrl"].as_str().unwrap())
+        .bearer(&founder.access)
+        .send();
     (done, result)
 }
 
@@ -58,12 +65,22 @@ fn an_export_runs_outside_the_request(api: &Api) {
     assert_eq!(answer.header("location"), job["pollUrl"].as_str());
     let done = wait(api, &founder.access, job["id"].as_str().unwrap());
     assert_eq!(done["state"], "completed", "{done}");
-    let result = api.get(done["resultUrl"].as_str().unwrap()).bearer(&founder.access).send();
+    let result = api
+        .get(done["resultUrl"].as_str().unwrap())
+        .bearer(&founder.access)
+        .send();
     assert_eq!(result.status, 200);
     assert_eq!(result.header("content-type"), Some("application/x-ndjson"));
-    let lines: Vec<Value> = result.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let lines: Vec<Value> = result
+        .text()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
     assert_eq!(lines.len(), 3);
-    assert_eq!((&lines[0]["specversion"], &lines[0]["type"]), (&json!("1.0"), &json!("calls")));
+    assert_eq!(
+        (&lines[0]["specversion"], &lines[0]["type"]),
+        (&json!("1.0"), &json!("calls"))
+    );
 }
 
 fn a_large_export_comes_in_order_and_whole(api: &Api) {
@@ -75,8 +92,15 @@ fn a_large_export_comes_in_order_and_whole(api: &Api) {
     }
     let (done, result) = export(api, &founder);
     assert_eq!(done["parts"], 3);
-    let lines: Vec<Value> = result.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let ids: std::collections::BTreeSet<&str> = lines.iter().map(|line| line["id"].as_str().unwrap()).collect();
+    let lines: Vec<Value> = result
+        .text()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let ids: std::collections::BTreeSet<&str> = lines
+        .iter()
+        .map(|line| line["id"].as_str().unwrap())
+        .collect();
     assert_eq!((lines.len(), ids.len()), (2700, 2700));
     assert!(lines.is_sorted_by_key(|line| line["time"].as_str().unwrap().to_owned()));
 }
@@ -84,7 +108,10 @@ fn a_large_export_comes_in_order_and_whole(api: &Api) {
 fn submitting_twice_with_one_key_is_one_job(api: &Api) {
     let founder = founder(api);
     let send = |key: &str, body: Value| {
-        api.post("/api/v1/jobs", &body).bearer(&founder.access).key(key).send()
+        api.post("/api/v1/jobs", &body)
+            .bearer(&founder.access)
+            .key(key)
+            .send()
     };
     let body = json!({"type": "usage.export"});
     let first = send("k1", body.clone());
@@ -92,7 +119,10 @@ fn submitting_twice_with_one_key_is_one_job(api: &Api) {
     assert_eq!(again.header("idempotent-replayed"), Some("true"));
     assert_eq!(again.header("location"), first.header("location"));
     assert_eq!(again.data(202), first.data(202));
-    assert_ne!(send("k2", body.clone()).data(202)["id"], first.data(202)["id"]);
+    assert_ne!(
+        send("k2", body.clone()).data(202)["id"],
+        first.data(202)["id"]
+    );
     let other = json!({"type": "usage.export", "params": {"from": "2026-01-01T00:00:00Z", "to": "2026-01-02T00:00:00Z"}});
     send("k1", other).refused(409, "IDEMPOTENCY_KEY_REUSED");
     for bad in ["", "with blank", &"x".repeat(256)] {
@@ -118,7 +148,11 @@ fn parallel_submissions_with_one_key_are_one_job(api: &Api) {
         .into_iter()
         .collect();
     assert_eq!(ids.len(), 1);
-    let jobs = api.get("/api/v1/jobs").bearer(&founder.access).send().data(200);
+    let jobs = api
+        .get("/api/v1/jobs")
+        .bearer(&founder.access)
+        .send()
+        .data(200);
     assert_eq!(jobs.as_array().unwrap().len(), 1);
 }
 
@@ -127,10 +161,22 @@ fn jobs_of_other_tenants_do_not_exist(api: &Api) {
     let job = submit(api, &one.access, &json!({"type": "usage.export"})).data(202);
     let id = job["id"].as_str().unwrap();
     wait(api, &one.access, id);
-    for path in [format!("/api/v1/jobs/{id}"), format!("/api/v1/jobs/{id}/result")] {
-        api.get(&path).bearer(&other.access).send().refused(404, "NOT_FOUND");
+    for path in [
+        format!("/api/v1/jobs/{id}"),
+        format!("/api/v1/jobs/{id}/result"),
+    ] {
+        api.get(&path)
+            .bearer(&other.access)
+            .send()
+            .refused(404, "NOT_FOUND");
     }
-    assert_eq!(api.get("/api/v1/jobs").bearer(&other.access).send().data(200), json!([]));
+    assert_eq!(
+        api.get("/api/v1/jobs")
+            .bearer(&other.access)
+            .send()
+            .data(200),
+        json!([])
+    );
 }
 
 fn bad_jobs_are_refused(api: &Api) {
@@ -139,14 +185,26 @@ fn bad_jobs_are_refused(api: &Api) {
         (json!({}), "type"),
         (json!({"type": "rm -rf"}), "type"),
         (json!({"type": "usage.export", "params": []}), "params"),
-        (json!({"type": "usage.export", "params": {"from": "2026-02-30T00:00:00Z"}}), "from"),
-        (json!({"type": "usage.export", "params": {"from": "2020-01-01T00:00:00Z"}}), "params.to"),
+        (
+            json!({"type": "usage.export", "params": {"from": "2026-02-30T00:00:00Z"}}),
+            "from",
+        ),
+        (
+            json!({"type": "usage.export", "params": {"from": "2020-01-01T00:00:00Z"}}),
+            "params.to",
+        ),
         (json!({"type": "usage.export", "params": {"x": 1}}), "x"),
         (json!({"type": "usage.export", "when": "now"}), "when"),
     ] {
         submit(api, &founder.access, &body).blames(field);
     }
-    assert_eq!(api.get("/api/v1/jobs").bearer(&founder.access).send().data(200), json!([]));
+    assert_eq!(
+        api.get("/api/v1/jobs")
+            .bearer(&founder.access)
+            .send()
+            .data(200),
+        json!([])
+    );
 }
 
 fn results_are_there_when_completed(api: &Api) {
@@ -164,5 +222,11 @@ fn round_trips_are_within_budget(api: &Api) {
     let answer = submit(api, &founder.access, &json!({"type": "usage.export"}));
     assert_eq!(answer.sql(), 2);
     let id = text(&answer.data(202)["id"]);
-    assert_eq!(api.get(&format!("/api/v1/jobs/{id}")).bearer(&founder.access).send().sql(), 1);
+    assert_eq!(
+        api.get(&format!("/api/v1/jobs/{id}"))
+            .bearer(&founder.access)
+            .send()
+            .sql(),
+        1
+    );
 }

@@ -6,7 +6,9 @@ use serde_json::json;
 
 use super::tests;
 use crate::api::Api;
-use crate::fixture::{api_key, founder, run_task, send_events, stripe_event, subscription_event, text};
+use crate::fixture::{
+    api_key, founder, run_task, send_events, stripe_event, subscription_event, text,
+};
 
 tests! { "journey":
     from_registration_to_download ["A-03" "AE-03" "AE-04" "AE-10" "Z-02"];
@@ -15,7 +17,10 @@ tests! { "journey":
 fn from_registration_to_download(api: &Api) {
     let founder = founder(api);
     let next = api
-        .post("/api/v1/auth/refresh", &json!({"refresh_token": founder.refresh}))
+        .post(
+            "/api/v1/auth/refresh",
+            &json!({"refresh_token": founder.refresh}),
+        )
         .send()
         .data(200);
     let access = text(&next["access_token"]);
@@ -24,12 +29,23 @@ fn from_registration_to_download(api: &Api) {
     send_events(api, &key, "over", 1).refused(429, "QUOTA_EXCEEDED");
     let now = api.now().seconds();
     let t = &founder.tenant;
-    let event = subscription_event(&format!("evt_{t}"), "created", now, t, "active", "edgekeep_starter_monthly");
+    let event = subscription_event(
+        &format!("evt_{t}"),
+        "created",
+        now,
+        t,
+        "active",
+        "edgekeep_starter_monthly",
+    );
     for _ in 0..3 {
         stripe_event(api, &event).data(200);
     }
     send_events(api, &key, "over", 1).data(200);
-    let job = api.post("/api/v1/jobs", &json!({"type": "usage.export"})).bearer(&key).send().data(202);
+    let job = api
+        .post("/api/v1/jobs", &json!({"type": "usage.export"}))
+        .bearer(&key)
+        .send()
+        .data(202);
     let place = text(&job["pollUrl"]);
     let mut done = json!(null);
     for round in 0..60 {
@@ -44,6 +60,12 @@ fn from_registration_to_download(api: &Api) {
     }
     let result = api.get(&text(&done["resultUrl"])).bearer(&key).send();
     assert_eq!(result.text().lines().count(), 1001);
-    api.call("POST", "/api/v1/auth/logout").bearer(&access).send().data(200);
-    api.get("/api/v1/auth/me").bearer(&access).send().refused(401, "SESSION_ENDED");
+    api.call("POST", "/api/v1/auth/logout")
+        .bearer(&access)
+        .send()
+        .data(200);
+    api.get("/api/v1/auth/me")
+        .bearer(&access)
+        .send()
+        .refused(401, "SESSION_ENDED");
 }

@@ -38,13 +38,25 @@ fn every_function_answers_on_its_paths(api: &Api) {
         ("stripe-webhook", "/webhooks/stripe"),
     ] {
         let answer = api.get(path).send();
-        assert!([200, 401, 405].contains(&answer.status), "{function}: {}", answer.text());
+        assert!(
+            [200, 401, 405].contains(&answer.status),
+            "{function}: {}",
+            answer.text()
+        );
         assert!(answer.header("x-request-id").is_some(), "{function}");
     }
 }
 
 fn unknown_paths_are_404_in_the_contract(api: &Api) {
-    for path in ["/", "/nothing", "/api/v1/nothing", "/api/v1/auth", "/api/v1/auth/login/", "/api/v1/jobs/a/b/c", "/.well-known/other"] {
+    for path in [
+        "/",
+        "/nothing",
+        "/api/v1/nothing",
+        "/api/v1/auth",
+        "/api/v1/auth/login/",
+        "/api/v1/jobs/a/b/c",
+        "/.well-known/other",
+    ] {
         let body = api.get(path).send().refused(404, "ROUTE_NOT_FOUND");
         assert_eq!(body["instance"], path);
         assert_eq!(body["error"]["type"], "not_found");
@@ -61,8 +73,13 @@ fn other_methods_are_405_with_allow(api: &Api) {
 }
 
 fn other_versions_are_refused(api: &Api) {
-    api.get("/api/v2/auth/me").send().refused(400, "UNSUPPORTED_VERSION");
-    api.get("/healthz").header("x-api-version", "2").send().refused(400, "UNSUPPORTED_VERSION");
+    api.get("/api/v2/auth/me")
+        .send()
+        .refused(400, "UNSUPPORTED_VERSION");
+    api.get("/healthz")
+        .header("x-api-version", "2")
+        .send()
+        .refused(400, "UNSUPPORTED_VERSION");
     let answer = api.get("/healthz").header("x-api-version", "1").send();
     assert_eq!(answer.header("x-api-version"), Some("1"));
 }
@@ -75,12 +92,21 @@ fn security_headers_are_on_every_answer(api: &Api) {
         api.get("/api/v1/auth/login").send(),
         api.get("/api/v1/auth/me").send(),
         api.call("OPTIONS", "/api/v1/auth/login").send(),
-        api.call("POST", "/api/v1/auth/login").body("text/plain", "x").send(),
-        api.call("POST", "/api/v1/auth/login").body("application/json", "{").send(),
-        api.call("POST", "/api/v1/auth/login").body("application/json", many).send(),
+        api.call("POST", "/api/v1/auth/login")
+            .body("text/plain", "x")
+            .send(),
+        api.call("POST", "/api/v1/auth/login")
+            .body("application/json", "{")
+            .send(),
+        api.call("POST", "/api/v1/auth/login")
+            .body("application/json", many)
+            .send(),
         api.get("/.well-known/jwks.json").send(),
     ];
-    for (answer, status) in answers.iter().zip([200, 404, 405, 401, 204, 415, 400, 413, 200]) {
+    for (answer, status) in answers
+        .iter()
+        .zip([200, 404, 405, 401, 204, 415, 400, 413, 200])
+    {
         assert_eq!(answer.status, status, "{}", answer.text());
         for (name, value) in edgekeep_core::http::CANONICAL_SECURITY_HEADERS {
             assert_eq!(answer.header(name), Some(value), "{status}: {name}");
@@ -91,14 +117,31 @@ fn security_headers_are_on_every_answer(api: &Api) {
 }
 
 fn unlisted_origins_get_no_cors_headers(api: &Api) {
-    for origin in ["https://evil.test", "null", "https://app.example.com.evil.test", "http://app.example.com", "https://app.example.com:444", "https://APP.example.com"] {
+    for origin in [
+        "https://evil.test",
+        "null",
+        "https://app.example.com.evil.test",
+        "http://app.example.com",
+        "https://app.example.com:444",
+        "https://APP.example.com",
+    ] {
         for answer in [
             api.get("/healthz").header("origin", origin).send(),
-            api.call("OPTIONS", "/api/v1/auth/login").header("origin", origin).send(),
+            api.call("OPTIONS", "/api/v1/auth/login")
+                .header("origin", origin)
+                .send(),
             api.get("/nothing").header("origin", origin).send(),
         ] {
-            assert_eq!(answer.header("access-control-allow-origin"), None, "{origin}");
-            assert_eq!(answer.header("access-control-allow-credentials"), None, "{origin}");
+            assert_eq!(
+                answer.header("access-control-allow-origin"),
+                None,
+                "{origin}"
+            );
+            assert_eq!(
+                answer.header("access-control-allow-credentials"),
+                None,
+                "{origin}"
+            );
         }
     }
 }
@@ -109,18 +152,36 @@ fn a_listed_origin_passes_preflight(api: &Api) {
         .call("OPTIONS", "/api/v1/api-keys")
         .header("origin", origin)
         .header("access-control-request-method", "POST")
-        .header("access-control-request-headers", "authorization, content-type")
+        .header(
+            "access-control-request-headers",
+            "authorization, content-type",
+        )
         .send();
     assert_eq!(answer.status, 204, "{}", answer.text());
     assert_eq!(answer.header("access-control-allow-origin"), Some(origin));
-    assert!(answer.header("access-control-allow-methods").unwrap().contains("POST"));
-    assert!(answer.header("access-control-allow-headers").unwrap().contains("authorization"));
+    assert!(
+        answer
+            .header("access-control-allow-methods")
+            .unwrap()
+            .contains("POST")
+    );
+    assert!(
+        answer
+            .header("access-control-allow-headers")
+            .unwrap()
+            .contains("authorization")
+    );
     assert!(answer.header("access-control-max-age").is_some());
     assert!(answer.header("vary").unwrap().contains("Origin"));
     let refused = api.get("/api/v1/api-keys").header("origin", origin).send();
     refused.refused(401, "AUTH_REQUIRED");
     assert_eq!(refused.header("access-control-allow-origin"), Some(origin));
-    assert!(refused.header("access-control-expose-headers").unwrap().contains("x-request-id"));
+    assert!(
+        refused
+            .header("access-control-expose-headers")
+            .unwrap()
+            .contains("x-request-id")
+    );
 }
 
 fn request_ids_and_traces_go_on(api: &Api) {
@@ -134,16 +195,25 @@ fn request_ids_and_traces_go_on(api: &Api) {
     assert_eq!(body["metadata"]["requestId"], "my-request-0001");
     assert_eq!(body["metadata"]["traceId"], trace);
     assert!(answer.header("traceparent").unwrap().contains(trace));
-    let other = api.get("/healthz").header("x-request-id", "no good; id").send();
+    let other = api
+        .get("/healthz")
+        .header("x-request-id", "no good; id")
+        .send();
     assert!(other.header("x-request-id").unwrap().starts_with("req_"));
-    assert_ne!(other.header("x-request-id"), api.get("/healthz").send().header("x-request-id"));
+    assert_ne!(
+        other.header("x-request-id"),
+        api.get("/healthz").send().header("x-request-id")
+    );
 }
 
 fn success_has_its_envelope(api: &Api) {
     let answer = api.get("/api/v1/billing/plans").send();
     assert!(answer.data(200).is_array());
     assert_eq!(answer.header("content-type"), Some("application/json"));
-    let timestamp = answer.json()["metadata"]["timestamp"].as_str().unwrap().to_owned();
+    let timestamp = answer.json()["metadata"]["timestamp"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     let shown = edgekeep_core::time::Millis::parse(&timestamp).expect("RFC 3339");
     assert!(api.now().since(shown).abs() < 60_000, "{timestamp}");
     assert_eq!(answer.header("content-language"), Some("en"));

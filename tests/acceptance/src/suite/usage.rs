@@ -27,11 +27,17 @@ fn writer(api: &Api) -> (Founder, String) {
 }
 
 fn send(api: &Api, key: &str, kind: &str, body: &Value) -> crate::answer::Answer {
-    api.call("POST", "/api/v1/usage/events").body(kind, body.to_string()).bearer(key).send()
+    api.call("POST", "/api/v1/usage/events")
+        .body(kind, body.to_string())
+        .bearer(key)
+        .send()
 }
 
 fn summary(api: &Api, key: &str) -> Value {
-    api.get("/api/v1/usage/summary").bearer(key).send().data(200)
+    api.get("/api/v1/usage/summary")
+        .bearer(key)
+        .send()
+        .data(200)
 }
 
 fn every_form_of_event_is_taken(api: &Api) {
@@ -41,11 +47,23 @@ fn every_form_of_event_is_taken(api: &Api) {
             "time": api.now().rfc3339(), "data": {"quantity": 2, "path": "/x"}, "comexample": "ext"})
     };
     let sent = [
-        ("application/json", json!({"id": "p1", "meter": "calls", "quantity": 2})),
-        ("application/json", json!([{"id": "p2", "meter": "calls"}, {"id": "p3", "meter": "calls"}])),
-        ("application/json", json!({"events": [{"id": "p4", "meter": "calls"}]})),
+        (
+            "application/json",
+            json!({"id": "p1", "meter": "calls", "quantity": 2}),
+        ),
+        (
+            "application/json",
+            json!([{"id": "p2", "meter": "calls"}, {"id": "p3", "meter": "calls"}]),
+        ),
+        (
+            "application/json",
+            json!({"events": [{"id": "p4", "meter": "calls"}]}),
+        ),
         ("application/cloudevents+json", cloud("c1")),
-        ("application/cloudevents-batch+json", json!([cloud("c2"), cloud("c3")])),
+        (
+            "application/cloudevents-batch+json",
+            json!([cloud("c2"), cloud("c3")]),
+        ),
     ];
     for (kind, body) in &sent {
         let result = send(api, &key, kind, body).data(200);
@@ -53,34 +71,53 @@ fn every_form_of_event_is_taken(api: &Api) {
     }
     let total = summary(api, &key);
     assert_eq!(total["events"], 7);
-    assert_eq!(total["meters"], json!([{"meter": "calls", "quantity": 11, "events": 7}]));
+    assert_eq!(
+        total["meters"],
+        json!([{"meter": "calls", "quantity": 11, "events": 7}])
+    );
 }
 
 fn duplicates_count_once(api: &Api) {
     let (_, key) = writer(api);
     assert_eq!(send_events(api, &key, "a", 10).data(200)["inserted"], 10);
     let again = send_events(api, &key, "a", 12).data(200);
-    assert_eq!((&again["inserted"], &again["duplicates"]), (&json!(2), &json!(10)));
+    assert_eq!(
+        (&again["inserted"], &again["duplicates"]),
+        (&json!(2), &json!(10))
+    );
     let twice = json!([{"id": "t", "meter": "calls"}, {"id": "t", "meter": "calls"}]);
     let twice = send(api, &key, "application/json", &twice).data(200);
     assert_eq!(twice["results"][0]["status"], "inserted");
     assert_eq!(twice["results"][1]["status"], "duplicate");
     // Another source is another event.
     let other = json!({"id": "a-0", "meter": "calls", "source": "other"});
-    assert_eq!(send(api, &key, "application/json", &other).data(200)["inserted"], 1);
+    assert_eq!(
+        send(api, &key, "application/json", &other).data(200)["inserted"],
+        1
+    );
     let total = summary(api, &key);
-    assert_eq!((&total["events"], &total["meters"][0]["quantity"]), (&json!(14), &json!(14)));
+    assert_eq!(
+        (&total["events"], &total["meters"][0]["quantity"]),
+        (&json!(14), &json!(14))
+    );
 }
 
 fn parallel_duplicates_count_once(api: &Api) {
     let (_, key) = writer(api);
     let inserted: i64 = api
-        .parallel(20, |_| send_events(api, &key, "same", 25).data(200)["inserted"].as_i64().unwrap())
+        .parallel(20, |_| {
+            send_events(api, &key, "same", 25).data(200)["inserted"]
+                .as_i64()
+                .unwrap()
+        })
         .iter()
         .sum();
     assert_eq!(inserted, 25);
     let total = summary(api, &key);
-    assert_eq!((&total["events"], &total["meters"][0]["quantity"]), (&json!(25), &json!(25)));
+    assert_eq!(
+        (&total["events"], &total["meters"][0]["quantity"]),
+        (&json!(25), &json!(25))
+    );
 }
 
 fn bad_items_do_not_hold_up_good_ones(api: &Api) {
@@ -93,8 +130,13 @@ fn bad_items_do_not_hold_up_good_ones(api: &Api) {
         {"id": "5", "meter": "calls"},
     ]);
     let result = send(api, &key, "application/json", &body).data(200);
-    assert_eq!((&result["inserted"], &result["invalid"]), (&json!(2), &json!(5)));
-    let fields: Vec<&Value> = (1..6).map(|n| &result["results"][n]["error"]["field"]).collect();
+    assert_eq!(
+        (&result["inserted"], &result["invalid"]),
+        (&json!(2), &json!(5))
+    );
+    let fields: Vec<&Value> = (1..6)
+        .map(|n| &result["results"][n]["error"]["field"])
+        .collect();
     assert_eq!(fields, ["event", "id", "quantity", "timestamp", "quantity"]);
     assert_eq!(summary(api, &key)["events"], 2);
 }
@@ -110,7 +152,10 @@ fn the_free_quota_is_exact(api: &Api) {
     // What is known already is still a success.
     assert_eq!(send_events(api, &key, "c", 10).data(200)["duplicates"], 10);
     let total = summary(api, &key);
-    assert_eq!((&total["events"], &total["limit"], &total["remaining"]), (&json!(1000), &json!(1000), &json!(0)));
+    assert_eq!(
+        (&total["events"], &total["limit"], &total["remaining"]),
+        (&json!(1000), &json!(1000), &json!(0))
+    );
     assert_eq!(total["meters"][0]["quantity"], 1000);
 }
 
@@ -120,7 +165,10 @@ fn parallel_batches_cannot_pass_the_quota(api: &Api) {
     let passed = statuses.iter().filter(|status| **status == 200).count();
     assert_eq!(passed, 10, "{statuses:?}");
     let total = summary(api, &key);
-    assert_eq!((&total["events"], &total["meters"][0]["events"]), (&json!(1000), &json!(1000)));
+    assert_eq!(
+        (&total["events"], &total["meters"][0]["events"]),
+        (&json!(1000), &json!(1000))
+    );
 }
 
 fn totals_are_by_month_and_meter(api: &Api) {
@@ -134,12 +182,18 @@ fn totals_are_by_month_and_meter(api: &Api) {
     ]);
     send(api, &key, "application/json", &body).data(200);
     let this = summary(api, &key);
-    assert_eq!(this["meters"], json!([
-        {"meter": "a", "quantity": 0, "events": 1}, {"meter": "b", "quantity": 5, "events": 1},
-    ]));
+    assert_eq!(
+        this["meters"],
+        json!([
+            {"meter": "a", "quantity": 0, "events": 1}, {"meter": "b", "quantity": 5, "events": 1},
+        ])
+    );
     let path = format!("/api/v1/usage/summary?month={}", last_month.month());
     let last = api.get(&path).bearer(&key).send().data(200);
-    assert_eq!(last["meters"], json!([{"meter": "b", "quantity": 7, "events": 1}]));
+    assert_eq!(
+        last["meters"],
+        json!([{"meter": "b", "quantity": 7, "events": 1}])
+    );
     // The quota counts by the month of receipt.
     assert_eq!((&this["events"], &last["events"]), (&json!(3), &json!(0)));
 }
@@ -153,14 +207,23 @@ fn large_numbers_stay_exact(api: &Api) {
             .collect();
         send(api, &key, "application/json", &json!(events)).data(200);
     }
-    assert_eq!(summary(api, &key)["meters"][0]["quantity"], 2_999_999_997_000_i64);
+    assert_eq!(
+        summary(api, &key)["meters"][0]["quantity"],
+        2_999_999_997_000_i64
+    );
 }
 
 fn tenants_do_not_share_ids_or_totals(api: &Api) {
     let ((_, one), (_, other)) = (writer(api), writer(api));
     assert_eq!(send_events(api, &one, "same", 3).data(200)["inserted"], 3);
     assert_eq!(send_events(api, &other, "same", 5).data(200)["inserted"], 5);
-    assert_eq!((&summary(api, &one)["events"], &summary(api, &other)["events"]), (&json!(3), &json!(5)));
+    assert_eq!(
+        (
+            &summary(api, &one)["events"],
+            &summary(api, &other)["events"]
+        ),
+        (&json!(3), &json!(5))
+    );
 }
 
 fn ingest_is_one_round_trip(api: &Api) {
@@ -175,13 +238,22 @@ fn ingest_is_one_round_trip(api: &Api) {
 fn odd_bodies_are_refused(api: &Api) {
     let (_, key) = writer(api);
     for (body, code) in [
-        ("", "INVALID_JSON"), ("[", "INVALID_JSON"), ("[]", "VALIDATION"), ("7", "VALIDATION"),
+        ("", "INVALID_JSON"),
+        ("[", "INVALID_JSON"),
+        ("[]", "VALIDATION"),
+        ("7", "VALIDATION"),
         ("{\"events\":[]}", "VALIDATION"),
     ] {
-        let answer = api.call("POST", "/api/v1/usage/events").body("application/json", body).bearer(&key).send();
+        let answer = api
+            .call("POST", "/api/v1/usage/events")
+            .body("application/json", body)
+            .bearer(&key)
+            .send();
         answer.refused(400, code);
     }
-    let many: Vec<Value> = (0..1001).map(|n| json!({"id": n.to_string(), "meter": "m"})).collect();
+    let many: Vec<Value> = (0..1001)
+        .map(|n| json!({"id": n.to_string(), "meter": "m"}))
+        .collect();
     send(api, &key, "application/json", &json!(many)).blames("events");
     assert_eq!(summary(api, &key)["events"], 0);
 }

@@ -46,17 +46,12 @@ async fn serve(arguments: Arguments) -> Result<(), Failure> {
     let database = open(&arguments).await?;
     let (wakes, woken) = Wakes::channel();
     let platform = Platform::new(app(), database, wakes);
-    match platform.app().ready() {
-        Ok(ready) => ready
-            .config
-            .warnings
-            .iter()
-            .for_each(|text| note(&platform, Level::Warn, text)),
-        // It serves all the same, as a Worker does: /healthz and the log say what is missing.
-        Err(error) => error
+    // It serves all the same, as a Worker does: /healthz and the log say what is missing.
+    if let Err(error) = platform.app().ready() {
+        error
             .problems
             .iter()
-            .for_each(|text| note(&platform, Level::Error, text)),
+            .for_each(|text| note(&platform, Level::Error, text));
     }
     let listener = TcpListener::bind(arguments.listen).await.map_err(|error| {
         format!(
