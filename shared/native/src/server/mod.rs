@@ -93,18 +93,26 @@ async fn answer(
     let (parts, body) = request.into_parts();
     let head = Rc::new(Head(parts));
     let incoming = Incoming::new(Rc::clone(&head), body, peer);
-    let served = AssertUnwindSafe(functions::serve(platform, incoming))
-        .catch_unwind()
-        .await;
-    let response = served.unwrap_or_else(|_| {
+    // Twenty kilobytes of state, which would be copied with every future around it.
+    let serving = Box::pin(functions::serve(platform, incoming));
+    outgoing(unpanicked(platform, &head, serving).await)
+}
+
+/// The response, also where making it panicked: one request must not end the others.
+async fn unpanicked(
+    platform: &Platform,
+    head: &Head,
+    serving: impl Future<Output = Response>,
+) -> Response {
+    let served = AssertUnwindSafe(serving).catch_unwind().await;
+    served.unwrap_or_else(|_| {
         // The panic's text is on stderr already; here only the client gets its answer.
         platform.log(Level::Error, r#"{"level":"error","event":"panic"}"#);
         let mut random = [0; 24];
         let _ = platform.random(&mut random);
-        let ids = RequestIds::from_headers(&*head, random);
+        let ids = RequestIds::from_headers(head, random);
         Error::new(Code::Internal).into_response(&ids, head.0.uri.path(), platform.now())
-    });
-    outgoing(response)
+    })
 }
 
 fn outgoing(response: Response) -> hyper::Response<Full<Bytes>> {
@@ -160,3 +168,6 @@ async fn guarded<T>(platform: &Platform, what: &str, run: impl Future<Output = T
         );
     }
 }
+
+#[cfg(test)]
+mod tests;
