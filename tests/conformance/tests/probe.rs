@@ -33,7 +33,7 @@ fn main() -> ExitCode {
     let Some(url) = variable("PROBE_URL") else {
         let trial = Trial::test(&stack, || Ok(())).with_ignored_flag(true);
         let conclusion = libtest_mimic::run(&arguments, vec![trial]);
-        println!("not run: workers, spin (PROBE_URL is not set; scripts/test starts the probes)\n");
+        println!("not run: workers, spin (PROBE_URL is not set; scripts/conformance runs them)\n");
         return conclusion.exit_code();
     };
     let peer = Arc::new(peer::start());
