@@ -257,6 +257,7 @@ CREATE TABLE webhook_deliveries (
     last_status BIGINT,
     UNIQUE (endpoint_id, outbox_id)
 );
+CREATE INDEX webhook_deliveries_outbox ON webhook_deliveries (outbox_id);
 CREATE INDEX webhook_deliveries_due ON webhook_deliveries (next_at) WHERE delivered_at IS NULL;
 
 CREATE TABLE idempotency_keys (

@@ -14,7 +14,7 @@ use crate::guard::idempotency::Claim;
 use crate::guard::identity::{Credential, Presented};
 use crate::guard::rate_limit::{self, Caller, Decision};
 use crate::port::{Level, Platform};
-use crate::time::Millis;
+use crate::time::{DAY, Millis};
 
 /// One deployable: a table of routes and what answers them.
 pub trait Function {
@@ -326,8 +326,11 @@ fn moved_clock<I: Incoming>(incoming: &I, ready: Option<&Ready>, now: Millis) ->
     if !ready.is_some_and(|ready| ready.config.test_clock) {
         return now;
     }
-    let offset = incoming.header("x-test-clock-offset-ms");
-    now.plus(offset.and_then(|text| text.parse().ok()).unwrap_or(0))
+    let offset = incoming
+        .header("x-test-clock-offset-ms")
+        .and_then(|text| text.parse().ok());
+    // Ten years are enough for every rule, and no sum of times leaves what databases can keep.
+    now.plus(offset.unwrap_or(0).clamp(-3_650 * DAY, 3_650 * DAY))
 }
 
 #[expect(

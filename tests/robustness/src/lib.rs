@@ -1,0 +1,426 @@
+//! A world in one process whose database and store fail when they are told to.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::future::pending;
+use std::rc::Rc;
+
+use edgekeep_core::app::App;
+use edgekeep_core::functions;
+use edgekeep_core::http::{BodyError, HeaderSource, Incoming, Response};
+use edgekeep_core::port::{
+    self, Database as _, DatabaseError, Dialect, EntropyError, KeyValue as _, KeyValueError, Level,
+    Missing,
+};
+use edgekeep_core::sql::{Row, Statement};
+use edgekeep_core::time::Millis;
+use edgekeep_native::{Client, Database, Memory, Platform, Wakes};
+use serde_json::{Value, json};
+
+/// What the database does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// Works.
+    None,
+    /// The nth call from now (from 1) is lost on its way there.
+    Before(u32),
+    /// The nth call from now is done, but its answer is lost: what D1's clients must expect.
+    After(u32),
+    /// Every call fails.
+    Down,
+    /// No call ever answers.
+    Hangs,
+    /// There is no binding.
+    Missing,
+}
+
+/// The world: platform, faults, and what was logged.
+#[derive(Clone)]
+pub struct World {
+    inner: Platform,
+    database: Rc<FaultyDatabase>,
+    key_value: Rc<FaultyStore>,
+}
+
+pub struct FaultyDatabase {
+    inner: Platform,
+    fault: Cell<Fault>,
+}
+
+pub struct FaultyStore {
+    inner: Platform,
+    down: Cell<bool>,
+}
+
+/// The variables of a test server, with changes.
+pub fn variables(changes: &[(&str, &str)]) -> BTreeMap<String, String> {
+    let file = include_str!("../../acceptance/vars");
+    let lines = file.lines().filter_map(|line| line.split_once('='));
+    let mut all: BTreeMap<String, String> = lines
+        .filter(|(name, _)| !name.starts_with('#'))
+        .map(|(n, v)| (n.to_owned(), v.to_owned()))
+        .collect();
+    all.insert("LOG_LEVEL".to_owned(), "error".to_owned());
+    all.insert(
+        "RATE_LIMITS".to_owned(),
+        "read=1000000,write=1000000,ingest=1000000,auth=1000000".to_owned(),
+    );
+    all.extend(
+        changes
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
+    );
+    all
+}
+
+impl World {
+    /// A fresh world on SQLite in memory.
+    pub async fn new(changes: &[(&str, &str)]) -> Self {
+        let variables = variables(changes);
+        let app = App::new(|name| variables.get(name).cloned());
+        let database = Database::open("sqlite::memory:")
+            .await
+            .expect("SQLite opens");
+        let (wakes, _) = Wakes::channel();
+        let inner = Platform::new(app, database, wakes);
+        let fault = Cell::new(Fault::None);
+        Self {
+            database: Rc::new(FaultyDatabase {
+                inner: inner.clone(),
+                fault,
+            }),
+            key_value: Rc::new(FaultyStore {
+                inner: inner.clone(),
+                down: Cell::new(false),
+            }),
+            inner,
+        }
+    }
+
+    pub fn set(&self, fault: Fault) {
+        self.database.fault.set(fault);
+    }
+
+    /// Whether the planned fault has happened.
+    pub fn happened(&self) -> bool {
+        self.database.fault.get() == Fault::None
+    }
+
+    pub fn key_value_down(&self, down: bool) {
+        self.key_value.down.set(down);
+    }
+
+    pub async fn send(&self, call: Call) -> Answer {
+        Answer(functions::serve(self, call).await)
+    }
+}
+
+impl FaultyDatabase {
+    /// Whether this call is lost, before or after it is done.
+    fn strike(&self) -> (bool, bool) {
+        let (next, before, after) = match self.fault.get() {
+            Fault::Before(0 | 1) => (Fault::None, true, false),
+            Fault::Before(n) => (Fault::Before(n - 1), false, false),
+            Fault::After(0 | 1) => (Fault::None, false, true),
+            Fault::After(n) => (Fault::After(n - 1), false, false),
+            Fault::Down => (Fault::Down, true, false),
+            other => (other, false, false),
+        };
+        self.fault.set(next);
+        (before, after)
+    }
+}
+
+fn lost() -> DatabaseError {
+    DatabaseError::Unavailable("injected".to_owned())
+}
+
+impl port::Database for FaultyDatabase {
+    fn dialect(&self) -> Dialect {
+        Dialect::Sqlite
+    }
+
+    async fn query(&self, statement: &Statement) -> Result<Vec<Row>, DatabaseError> {
+        let rows = self.batch(std::slice::from_ref(statement)).await?;
+        Ok(rows.into_iter().next().unwrap_or_default())
+    }
+
+    async fn batch(&self, statements: &[Statement]) -> Result<Vec<Vec<Row>>, DatabaseError> {
+        if self.fault.get() == Fault::Hangs {
+            pending::<()>().await;
+        }
+        let (before, after) = self.strike();
+        if before {
+            return Err(lost());
+        }
+        let database = port::Platform::database(&self.inner).map_err(|_| lost())?;
+        let rows = database.batch(statements).await?;
+        if after { Err(lost()) } else { Ok(rows) }
+    }
+}
+
+impl FaultyStore {
+    fn inner(&self) -> Result<&Memory, KeyValueError> {
+        let store = port::Platform::key_value(&self.inner).filter(|_| !self.down.get());
+        store.ok_or_else(|| KeyValueError("injected".to_owned()))
+    }
+}
+
+impl port::KeyValue for FaultyStore {
+    const COUNTS: bool = false;
+
+    async fn get(&self, key: &str, now: Millis) -> Result<Option<String>, KeyValueError> {
+        self.inner()?.get(key, now).await
+    }
+
+    async fn put(
+        &self,
+        key: &str,
+        value: &str,
+        ttl: u32,
+        now: Millis,
+    ) -> Result<(), KeyValueError> {
+        self.inner()?.put(key, value, ttl, now).await
+    }
+
+    async fn delete(&self, key: &str) -> Result<(), KeyValueError> {
+        self.inner()?.delete(key).await
+    }
+
+    async fn add(&self, key: &str, amount: i64, ends: Millis) -> Result<i64, KeyValueError> {
+        self.inner()?.add(key, amount, ends).await
+    }
+
+    async fn sweep(&self, now: Millis, limit: u32) -> Result<u32, KeyValueError> {
+        self.inner()?.sweep(now, limit).await
+    }
+}
+
+impl port::Platform for World {
+    type Database = FaultyDatabase;
+    type KeyValue = FaultyStore;
+    type Outbound = Client;
+    type Queue = Wakes;
+
+    fn app(&self) -> &App {
+        self.inner.app()
+    }
+    fn database(&self) -> Result<&FaultyDatabase, Missing> {
+        match self.database.fault.get() {
+            Fault::Missing => Err(Missing("DB")),
+            _ => Ok(&self.database),
+        }
+    }
+    fn key_value(&self) -> Option<&FaultyStore> {
+        Some(&self.key_value)
+    }
+    fn outbound(&self) -> &Client {
+        self.inner.outbound()
+    }
+    fn queue(&self) -> &Wakes {
+        self.inner.queue()
+    }
+    fn now(&self) -> Millis {
+        self.inner.now()
+    }
+    fn random(&self, bytes: &mut [u8]) -> Result<(), EntropyError> {
+        self.inner.random(bytes)
+    }
+    fn log(&self, _: Level, _: &str) {}
+    fn sleep(&self, millis: u32) -> impl Future<Output = ()> {
+        self.inner.sleep(millis)
+    }
+    fn defer(&self, work: impl Future<Output = ()> + 'static) {
+        self.inner.defer(work);
+    }
+}
+
+/// A request.
+#[derive(Debug, Clone, Default)]
+pub struct Call {
+    pub method: String,
+    pub path: String,
+    pub query: String,
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+}
+
+impl Call {
+    pub fn new(method: &str, target: &str) -> Self {
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let (method, path, query) = (method.to_owned(), path.to_owned(), query.to_owned());
+        Self {
+            method,
+            path,
+            query,
+            ..Self::default()
+        }
+    }
+
+    pub fn post(target: &str, body: &Value) -> Self {
+        let mut call = Self::new("POST", target).header("content-type", "application/json");
+        call.body = body.to_string().into_bytes();
+        call
+    }
+
+    #[must_use]
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    #[must_use]
+    pub fn bearer(self, token: &str) -> Self {
+        self.header("authorization", &format!("Bearer {token}"))
+    }
+}
+
+impl HeaderSource for Call {
+    fn header(&self, name: &str) -> Option<String> {
+        self.headers
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.clone())
+    }
+}
+
+impl Incoming for Call {
+    fn method(&self) -> &str {
+        &self.method
+    }
+    fn path(&self) -> &str {
+        &self.path
+    }
+    fn query(&self) -> &str {
+        &self.query
+    }
+    fn client_address(&self) -> Option<String> {
+        Some("192.0.2.1".to_owned())
+    }
+    async fn body(&mut self, limit: usize) -> Result<Vec<u8>, BodyError> {
+        if self.body.len() > limit {
+            Err(BodyError::TooLarge)
+        } else {
+            Ok(self.body.clone())
+        }
+    }
+}
+
+/// What came back.
+#[derive(Debug)]
+pub struct Answer(pub Response);
+
+impl Answer {
+    pub fn status(&self) -> u16 {
+        self.0.status
+    }
+
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.0.body).unwrap_or_else(|_| panic!("no JSON: {self:?}"))
+    }
+
+    #[track_caller]
+    pub fn data(&self, status: u16) -> Value {
+        assert_eq!(
+            self.status(),
+            status,
+            "{}",
+            String::from_utf8_lossy(&self.0.body)
+        );
+        self.json()["data"].clone()
+    }
+}
+
+/// A signed-in founder in a world.
+pub struct Founder {
+    pub email: String,
+    pub access: String,
+    pub refresh: String,
+    pub tenant: String,
+}
+
+pub const PASSWORD: &str = "correct horse battery staple";
+
+pub fn text(value: &Value) -> String {
+    value
+        .as_str()
+        .unwrap_or_else(|| panic!("no text: {value}"))
+        .to_owned()
+}
+
+impl World {
+    pub async fn mails(&self, email: &str) -> Vec<Value> {
+        let mails = self
+            .send(Call::new("GET", &format!("/api/v1/dev/mailbox?to={email}")))
+            .await;
+        mails.data(200).as_array().expect("a list").clone()
+    }
+
+    pub async fn register(&self, email: &str) -> Answer {
+        let body = json!({"email": email, "password": PASSWORD});
+        self.send(Call::post("/api/v1/auth/register", &body)).await
+    }
+
+    pub async fn login(&self, email: &str) -> Answer {
+        let body = json!({"email": email, "password": PASSWORD});
+        self.send(Call::post("/api/v1/auth/login", &body)).await
+    }
+
+    pub async fn verify(&self, email: &str) -> Answer {
+        let link = text(&self.mails(email).await[0]["link"]);
+        let token = link.split("token=").nth(1).expect("a token").to_owned();
+        self.send(Call::post(
+            "/api/v1/auth/verify",
+            &json!({ "token": token }),
+        ))
+        .await
+    }
+
+    pub async fn founder(&self, email: &str) -> Founder {
+        self.register(email).await.data(201);
+        self.verify(email).await.data(200);
+        let tokens = self.login(email).await.data(200);
+        let access = text(&tokens["access_token"]);
+        let me = self
+            .send(Call::new("GET", "/api/v1/auth/me").bearer(&access))
+            .await
+            .data(200);
+        let (refresh, tenant) = (text(&tokens["refresh_token"]), text(&me["tenant"]["id"]));
+        Founder {
+            email: email.to_owned(),
+            access,
+            refresh,
+            tenant,
+        }
+    }
+
+    pub async fn api_key(&self, founder: &Founder) -> String {
+        let body = json!({"name": "k", "scopes": ["usage:write", "usage:read", "jobs"]});
+        let call = Call::post("/api/v1/api-keys", &body).bearer(&founder.access);
+        text(&self.send(call).await.data(201)["key"])
+    }
+}
+
+/// Writes a passed test into the results that scripts/requirements reads.
+pub fn record(test: &str, rows: &[&str]) {
+    use std::io::Write as _;
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/acceptance");
+    let directory = std::env::var("RESULTS_DIR").unwrap_or_else(|_| root.to_owned());
+    let line = json!({"stack": "native-sqlite", "test": format!("robustness::{test}"), "group": "robustness",
+        "rows": rows, "outcome": "passed", "ms": 0});
+    std::fs::create_dir_all(&directory).expect("a directory for results");
+    let path = format!("{directory}/robustness-{test}.jsonl");
+    let mut file = std::fs::File::create(path).expect("a file for results");
+    writeln!(file, "{line}").expect("the result is written");
+}
+
+/// Runs a test on one thread, as the platforms do.
+pub fn run(test: impl AsyncFnOnce()) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let local = tokio::task::LocalSet::new();
+    local.block_on(&runtime, test());
+}

@@ -1,0 +1,5 @@
+//! What happens when clients, databases and stores misbehave.
+
+mod faults;
+mod health;
+mod odd_requests;
