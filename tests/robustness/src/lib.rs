@@ -9,8 +9,7 @@ use edgekeep_core::app::App;
 use edgekeep_core::functions;
 use edgekeep_core::http::{BodyError, HeaderSource, Incoming, Response};
 use edgekeep_core::port::{
-    self, Database as _, DatabaseError, Dialect, EntropyError, KeyValue as _, KeyValueError, Level,
-    Missing,
+    self, DatabaseError, Dialect, EntropyError, KeyValueError, Level, Missing,
 };
 use edgekeep_core::sql::{Row, Statement};
 use edgekeep_core::time::Millis;
@@ -403,6 +402,7 @@ impl World {
 }
 
 /// Writes a passed test into the results that scripts/requirements reads.
+#[expect(clippy::disallowed_methods, reason = "tests have an environment")]
 pub fn record(test: &str, rows: &[&str]) {
     use std::io::Write as _;
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/acceptance");

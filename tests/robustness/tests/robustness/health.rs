@@ -1,6 +1,6 @@
 //! Probes and answers while something is missing or broken.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use edgekeep_robustness::{Call, Fault, World, record, run};
 use serde_json::json;
@@ -48,10 +48,12 @@ fn a_hanging_database_does_not_hang_the_probe() {
     run(async || {
         let world = World::new(&[]).await;
         world.set(Fault::Hangs);
-        let started = Instant::now();
-        assert_eq!(get(&world, "/readyz").await.status(), 503);
-        assert_eq!(get(&world, "/health").await.status(), 503);
-        assert!(started.elapsed() < Duration::from_secs(6));
+        let both = async {
+            assert_eq!(get(&world, "/readyz").await.status(), 503);
+            assert_eq!(get(&world, "/health").await.status(), 503);
+        };
+        let answered = tokio::time::timeout(Duration::from_secs(6), both).await;
+        assert!(answered.is_ok(), "the probes hang with the database");
         record("a_hanging_database_does_not_hang_the_probe", &["P-06"]);
     });
 }

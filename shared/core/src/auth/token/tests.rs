@@ -80,10 +80,10 @@ fn forged_tokens_are_refused() {
             claims.as_object_mut().unwrap().remove("iat");
         }),
         ("future nbf", |claims| {
-            claims["nbf"] = (NOW.seconds() + 60).into()
+            claims["nbf"] = (NOW.seconds() + 60).into();
         }),
         ("a year", |claims| {
-            claims["exp"] = (NOW.seconds() + 31_536_000).into()
+            claims["exp"] = (NOW.seconds() + 31_536_000).into();
         }),
         ("no session", |claims| {
             claims.as_object_mut().unwrap().remove("sid");
