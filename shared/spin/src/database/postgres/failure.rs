@@ -97,7 +97,7 @@ impl From<PgError> for Failure {
             // Without a code it is the driver that failed: mostly a closed connection, else a
             // value it could not convert. It says which only in its debug text.
             PgError::QueryFailed(QueryError::Text(why)) => {
-                if ["kind: Closed", "kind: Io", "kind: Timeout"]
+                if ["kind: Closed", "kind: Io", "kind: UnexpectedMessage"]
                     .iter()
                     .any(|kind| why.contains(kind))
                 {
