@@ -56,13 +56,14 @@ macro_rules! admit {
     };
 }
 
+// CROSS JOIN holds SQLite to this order; it would otherwise read all events of the tenant first.
 macro_rules! known {
     ($events:literal) => {
         concat!(
             "SELECT e.source, e.event_id FROM ",
             $events,
-            " j JOIN usage_events e
-            ON e.tenant_id = ",
+            " j CROSS JOIN usage_events e
+            WHERE e.tenant_id = ",
             tenant_of_key!(),
             " AND e.source = j.value->>0 AND e.event_id = j.value->>1"
         )
