@@ -1,8 +1,10 @@
 //! Spin's key-value store, which knows no lifetimes: each entry carries its own.
 //!
 //! Three families of keys, because a counter may be touched by `increment` only (Spin's SQLite
-//! store ends the whole process when it finds another value there):
+//! store panics when it finds another value there, and stays locked for all):
 //! `v/…` values behind their expiry, `c/…` counters, `e/…` when the counter of that name ends.
+
+use std::collections::BTreeSet;
 
 use edgekeep_core::port::{KeyValue, KeyValueError};
 use edgekeep_core::time::{HOUR, Millis};
@@ -29,37 +31,28 @@ impl SpinKeyValue {
         Some(Self { values, counters })
     }
 
-    /// Whether an entry has expired; a counter that nobody wrote an end for gets one.
-    async fn expired(&self, key: &str, now: Millis) -> Result<bool, KeyValueError> {
-        let (stamp, counts) = match key.strip_prefix("c/") {
-            Some(name) => (format!("e/{name}"), true),
-            None => (key.to_owned(), false),
-        };
-        let Some(stored) = self.values.get(&stamp).await.map_err(failed)? else {
-            if counts {
-                let ends = now.plus(HOUR);
-                self.values
-                    .set(&stamp, stamped(ends, ""))
-                    .await
-                    .map_err(failed)?;
-            }
-            return Ok(false);
-        };
-        // What cannot be read serves nobody.
-        Ok(fresh(&stored, now).is_none())
+    /// Whether the entry has ended; what cannot be read serves nobody, so it has.
+    async fn ended(&self, key: &str, now: Millis) -> Result<bool, KeyValueError> {
+        let stored = self.values.get(key).await.map_err(failed)?;
+        Ok(stored.is_some_and(|bytes| fresh(&bytes, now).is_none()))
     }
 
     async fn forget(&self, key: &str) -> Result<(), KeyValueError> {
-        // The counter goes first: an end without a counter is swept, the reverse lives an hour.
-        self.values.delete(key).await.map_err(failed)?;
-        match key.strip_prefix("c/") {
-            Some(name) => self
-                .values
-                .delete(format!("e/{name}"))
+        if let Some(name) = key.strip_prefix("e/") {
+            // The counter first: were its end gone before it, nothing would say when it ended.
+            self.values
+                .delete(format!("c/{name}"))
                 .await
-                .map_err(failed),
-            None => Ok(()),
+                .map_err(failed)?;
         }
+        self.values.delete(key).await.map_err(failed)
+    }
+
+    async fn end_counter(&self, name: &str, ends: Millis) -> Result<(), KeyValueError> {
+        self.values
+            .set(format!("e/{name}"), stamped(ends, ""))
+            .await
+            .map_err(failed)
     }
 }
 
@@ -100,10 +93,7 @@ impl KeyValue for SpinKeyValue {
             .map_err(|error| KeyValueError(format!("{error:?}")))?;
         if total == amount {
             // Only the first one writes the end, once for a counter.
-            self.values
-                .set(format!("e/{key}"), stamped(ends, ""))
-                .await
-                .map_err(failed)?;
+            self.end_counter(key, ends).await?;
         }
         Ok(total)
     }
@@ -116,6 +106,10 @@ impl KeyValue for SpinKeyValue {
             .list_keys(None)
             .map_err(|error| KeyValueError(format!("{error:?}")))?;
         let keys = listed.keys;
+        let counters_with_end: BTreeSet<&str> = keys
+            .iter()
+            .filter_map(|key| key.strip_prefix("e/"))
+            .collect();
         // A budget of reads, from another place each time, so that each sweep is short and
         // every entry's turn comes.
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
@@ -127,17 +121,28 @@ impl KeyValue for SpinKeyValue {
             .skip(start)
             .take(keys.len().min(limit.saturating_mul(10)));
         let mut deleted = 0_u32;
-        for key in turn.filter(|key| key.starts_with("v/") || key.starts_with("c/")) {
+        for key in turn {
             if usize::try_from(deleted).unwrap_or(usize::MAX) >= limit {
                 break;
             }
-            if self.expired(key, now).await? {
+            if let Some(name) = key.strip_prefix("c/") {
+                if !counters_with_end.contains(name) {
+                    // Its instance died before it wrote the end.
+                    self.end_counter(name, now.plus(HOUR)).await?;
+                }
+            } else if ours(key) && self.ended(key, now).await? {
                 self.forget(key).await?;
                 deleted = deleted.saturating_add(1);
             }
         }
         Ok(deleted)
     }
+}
+
+/// Whether the key is one that carries its end; a component added to the application may keep
+/// others in the same store.
+fn ours(key: &str) -> bool {
+    key.starts_with("v/") || key.starts_with("e/")
 }
 
 #[expect(
