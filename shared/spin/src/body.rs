@@ -93,7 +93,7 @@ pub(crate) fn fields(headers: Vec<(&'static str, String)>, length: usize) -> Fie
 }
 
 /// The answer as Spin takes it.
-pub fn response(answer: Answer) -> Response {
+pub(crate) fn response(answer: Answer) -> Response {
     let headers = fields(answer.headers, answer.body.len());
     let (response, _sent) = Response::new(headers, stream(answer.body), no_trailers());
     // Refused only outside 100 to 999, which the core never answers.

@@ -15,11 +15,11 @@ use crate::timer::within;
 const BODY_TIME: Duration = Duration::from_secs(30);
 
 /// A request whose body may not have been read yet.
-pub struct SpinRequest(Request);
+pub(crate) struct SpinRequest(Request);
 
 impl SpinRequest {
     /// From the SDK.
-    pub const fn new(request: Request) -> Self {
+    pub(crate) const fn new(request: Request) -> Self {
         Self(request)
     }
 }

@@ -18,7 +18,7 @@ const SHORTEST_TTL: u32 = 60;
 
 /// The store, over both of Spin's interfaces: the first does not block the other requests of
 /// the instance, the second can count and list. They share their entries.
-pub struct SpinKeyValue {
+pub(crate) struct SpinKeyValue {
     values: Store,
     counters: Bucket,
 }

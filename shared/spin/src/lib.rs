@@ -13,21 +13,17 @@ mod outbound;
 mod platform;
 mod timer;
 
-pub use body::response;
-pub use database::SpinDatabase;
-pub use incoming::SpinRequest;
-pub use key_value::SpinKeyValue;
-pub use outbound::{NoQueue, SpinOutbound};
-pub use platform::SpinPlatform;
-
 use edgekeep_core::http::Function;
 use spin_sdk::http::Request;
 use spin_sdk::wasip3::http::types::Response;
+
+use incoming::SpinRequest;
+use platform::SpinPlatform;
 
 /// Answers one request with the routes of `F`. It always gives an answer that keeps the
 /// contract: an error returned to Spin would become a bare 500.
 pub async fn serve<F: Function>(request: Request) -> Response {
     let platform = SpinPlatform::current().await;
     let answer = edgekeep_core::http::serve::<F, _, _>(&platform, SpinRequest::new(request)).await;
-    response(answer)
+    body::response(answer)
 }

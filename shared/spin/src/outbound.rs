@@ -17,7 +17,7 @@ use crate::timer::within;
 const MAX_ANSWER: usize = 1024 * 1024;
 
 /// `wasi:http`. Hosts must be allowed by `allowed_outbound_hosts` in spin.toml.
-pub struct SpinOutbound;
+pub(crate) struct SpinOutbound;
 
 impl Outbound for SpinOutbound {
     async fn send(&self, request: OutboundRequest) -> Result<OutboundResponse, OutboundError> {
@@ -79,7 +79,7 @@ fn failed(code: ErrorCode) -> OutboundError {
 }
 
 /// Spin has no queue: the scheduler's tick finds the jobs.
-pub struct NoQueue;
+pub(crate) struct NoQueue;
 
 impl Queue for NoQueue {
     async fn wake(&self, _job_id: &str) -> Result<(), QueueError> {

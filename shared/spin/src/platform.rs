@@ -30,7 +30,7 @@ thread_local! {
 
 /// A handle to what the instance keeps.
 #[derive(Clone)]
-pub struct SpinPlatform(Rc<Parts>);
+pub(crate) struct SpinPlatform(Rc<Parts>);
 
 struct Parts {
     app: App,
@@ -43,7 +43,7 @@ struct Parts {
 impl SpinPlatform {
     /// The instance's platform. Requests that arrive together while there is none build one
     /// each, and the first is kept: waiting for each other is not possible here.
-    pub async fn current() -> Self {
+    pub(crate) async fn current() -> Self {
         if let Some(kept) = PLATFORM.with(|cell| cell.get().cloned()) {
             return kept;
         }

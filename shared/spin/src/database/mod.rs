@@ -10,7 +10,7 @@ use postgres::Postgres;
 use sqlite::Sqlite;
 
 /// The database of this instance.
-pub struct SpinDatabase(Kind);
+pub(crate) struct SpinDatabase(Kind);
 
 enum Kind {
     Sqlite(Sqlite),
