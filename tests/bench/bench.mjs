@@ -1,0 +1,94 @@
+// The work of scripts/bench; its head says what it does.
+
+import { writeFileSync } from "node:fs";
+import { roundTrips } from "./counts.mjs";
+import { ask, cpuSeconds, fire, median, percentile } from "./load.mjs";
+import { markdown } from "./report.mjs";
+import { comparable, REFUSED, ROUTES, seed } from "./routes.mjs";
+import { start } from "./stacks.mjs";
+import { startup } from "./startup.mjs";
+
+const quick = process.argv.includes("--quick");
+const only = process.argv.find((argument) => argument.startsWith("--only="))?.slice(7);
+const ROUNDS = quick ? 1 : 5;
+const SECONDS = quick ? 0.5 : 3;
+const WORKERS = ["health", "auth", "usage", "stripe-webhook"];
+
+/** Ends the run: numbers of a side that answers something else mean nothing. */
+function agree(what, ours, theirs) {
+  if (ours !== theirs) throw new Error(`${what}: the two sides differ\n  ours: ${ours}\n  hono: ${theirs}`);
+}
+
+async function rows(route, sides) {
+  if (!route.rows) return;
+  const [ours, theirs] = await Promise.all(sides.map(({ db }) => db.prepare(route.rows).first()));
+  agree(`${route.name}, rows`, JSON.stringify(ours), JSON.stringify(theirs));
+}
+
+/** Both sides answer every sample the same, twice: the second time as a repetition. */
+async function check(route, sides) {
+  for (const [index, bytes] of [...route.make(2), ...REFUSED[route.worker]].entries()) {
+    for (const time of ["first", "second"]) {
+      const [ours, theirs] = await Promise.all(sides.map((side) => ask(side.port(route.worker), bytes)));
+      const what = `${route.name}, sample ${index}, ${time} time`;
+      agree(what, `${ours.status} ${comparable(ours.body)}`, `${theirs.status} ${comparable(theirs.body)}`);
+      const names = [ours, theirs].map(({ headers }) => Object.keys(headers).sort().join(" "));
+      if (ours.status === 200) agree(`${what}, header fields`, names[0], names[1]);
+    }
+  }
+  await rows(route, sides);
+}
+
+async function timed(side, route, requests, connections) {
+  const before = cpuSeconds(side.pid);
+  const { seconds, statuses, latencies } = await fire(side.port(route.worker), requests, connections);
+  const cpu = before === undefined ? undefined : (cpuSeconds(side.pid) - before) / requests.length;
+  agree(`${route.name}, statuses of ${side.side}`, JSON.stringify(statuses), `{"200":${requests.length}}`);
+  return { rate: requests.length / seconds, p95: percentile(latencies, 0.95), cpu };
+}
+
+/** Medians of alternating rounds, in which both sides get the very same requests. */
+async function measure(route, sides, connections) {
+  const warm = route.make(quick ? 20 : 200);
+  const speeds = [];
+  for (const side of sides) speeds.push((await timed(side, route, warm, connections)).rate);
+  const count = Math.ceil(Math.max(...speeds) * SECONDS);
+  const results = sides.map(() => []);
+  // One more round than counts: the first still warms up the compilers of both.
+  for (let round = 0; round <= ROUNDS; round += 1) {
+    const requests = route.make(count);
+    const order = round % 2 === 0 ? [0, 1] : [1, 0];
+    for (const at of order) {
+      const result = await timed(sides[at], route, requests, connections);
+      if (round > 0) results[at].push(result);
+    }
+  }
+  const of = (list, name) => median(list.map((result) => result[name]));
+  const ratios = results[0].map((ours, round) => ours.rate / results[1][round].rate);
+  const [ours, theirs] = results.map((list) => ({ rate: of(list, "rate"), p95: of(list, "p95"), cpu: of(list, "cpu") }));
+  return { ours, hono: theirs, ratios };
+}
+
+const sides = [await start("ours", WORKERS), await start("hono", WORKERS)];
+const routes = [];
+try {
+  for (const { db } of sides) await seed(db);
+  for (const route of ROUTES.filter(({ name }) => !only || name.includes(only))) {
+    await check(route, sides);
+    const throughput = await measure(route, sides, 16);
+    const crowd = await measure(route, sides, 50);
+    await rows(route, sides);
+    const { ours, hono, ratios } = throughput;
+    routes.push({ ...route, ours, hono, ratios, crowd });
+    const figures = [ours.rate, hono.rate].map((rate) => Math.round(rate).toLocaleString("en"));
+    const cpu = ours.cpu === undefined ? "" : `, CPU ${(hono.cpu / ours.cpu).toFixed(2)}×`;
+    console.log(`${route.name.padEnd(22)} ${(ours.rate / hono.rate).toFixed(2)}× (${figures.join(" : ")} requests/s${cpu})`);
+  }
+} finally {
+  await Promise.all(sides.map((side) => side.stop()));
+}
+if (!only) {
+  const page = markdown({ routes, trips: await roundTrips(), startup: startup(), quick });
+  if (quick) console.log(page);
+  else writeFileSync("docs/BENCHMARKS.md", page);
+}

@@ -1,0 +1,147 @@
+// The measured routes: their requests, and what must be true of the answers and of the rows afterwards.
+
+import { createHash, createHmac, randomBytes, sign } from "node:crypto";
+import { crc32 } from "node:zlib";
+import { request } from "./load.mjs";
+import { keyId, SECRETS, signingKey } from "./stacks.mjs";
+
+const [TENANT, USER, SESSION] = ["ten", "usr", "ses"].map((prefix) => `${prefix}_01bench000000000000000000`);
+const keyBody = `ek_live_bench00000000000_${"k".repeat(25)}`;
+const API_KEY = keyBody + crc32(keyBody).toString(16).padStart(8, "0");
+const METERS = ["api.calls", "tokens.in", "tokens.out", "storage.bytes"];
+
+/** A tenant with a member, a session and a key, on a plan with a quota far away. */
+export async function seed(db) {
+  const now = Date.now();
+  const far = now + 86_400_000;
+  const run = (sql, ...values) => db.prepare(sql).bind(...values);
+  await db.batch([
+    run("INSERT INTO plans VALUES ('BENCH', 'Bench', 1000000000000, 5, 0, 'usd', 'bench_monthly', 9)"),
+    run("INSERT INTO tenants VALUES (?, 'Bench', 'BENCH', 1, NULL, ?2, ?2, NULL)", TENANT, now),
+    run(
+      "INSERT INTO users (id, email, password_hash, email_verified_at, created_at, updated_at) VALUES (?, 'a@bench.invalid', 'x', ?2, ?2, ?2)",
+      USER,
+      now,
+    ),
+    run("INSERT INTO memberships VALUES (?, ?, 'founder', ?)", TENANT, USER, now),
+    run("INSERT INTO sessions VALUES (?, ?, ?, 0, ?4, ?4, ?5, NULL, NULL)", SESSION, TENANT, USER, now, far),
+    run(
+      "INSERT INTO api_keys VALUES ('key_bench00000000000', ?, ?, 'bench', ?, 7, ?, NULL, NULL)",
+      TENANT,
+      USER,
+      createHash("sha256").update(API_KEY).digest("base64url"),
+      now,
+    ),
+  ]);
+}
+
+const json = (value) => Buffer.from(JSON.stringify(value)).toString("base64url");
+
+function token() {
+  const now = Math.floor(Date.now() / 1000);
+  const claims = { iss: "edgekeep", aud: "edgekeep-api", sub: USER, ten: TENANT, sid: SESSION, role: "founder" };
+  const times = { jti: `jwt_${randomBytes(12).toString("hex")}`, iat: now, nbf: now, exp: now + 900 };
+  const signed = `${json({ alg: "EdDSA", kid: keyId, typ: "at+jwt" })}.${json({ ...claims, ...times })}`;
+  return `${signed}.${sign(null, Buffer.from(signed), signingKey).toString("base64url")}`;
+}
+
+const me = (bearer) => request("GET", "/api/v1/auth/me", { authorization: `Bearer ${bearer}` });
+
+let events = 0;
+function ingest(count) {
+  const now = Date.now();
+  const list = Array.from({ length: count }, () => {
+    const number = events++;
+    const timestamp = new Date(now - (number % 3) * 1_800_000).toISOString();
+    const meter = METERS[number % METERS.length];
+    return { id: `evt-${now}-${number}`, source: "bench", meter, quantity: (number % 7) + 1, subject: "cus_1", timestamp };
+  });
+  const headers = { authorization: `Bearer ${API_KEY}`, "content-type": "application/json" };
+  return request("POST", "/api/v1/usage/events", headers, JSON.stringify(count === 1 ? list[0] : { events: list }));
+}
+
+let deliveries = 0;
+function stripe() {
+  const created = Math.floor(Date.now() / 1000);
+  const price = { id: "price_1", object: "price", active: true, currency: "usd", lookup_key: "bench_monthly", unit_amount: 2900 };
+  const item = { id: "si_1", object: "subscription_item", created, current_period_end: created + 86_400, price, quantity: 1 };
+  const object = {
+    id: "sub_bench",
+    object: "subscription",
+    billing_mode: { type: "flexible" },
+    cancel_at: null,
+    cancel_at_period_end: false,
+    collection_method: "charge_automatically",
+    created,
+    currency: "usd",
+    customer: "cus_bench",
+    description: "A subscription of about the size that Stripe sends. ".repeat(20),
+    items: { object: "list", data: [item], has_more: false, url: "/v1/subscription_items?subscription=sub_bench" },
+    latest_invoice: "in_1",
+    livemode: true,
+    metadata: { tenant_id: TENANT },
+    payment_settings: { payment_method_types: ["card"], save_default_payment_method: "off" },
+    start_date: created,
+    status: "active",
+  };
+  const event = {
+    id: `evt_${randomBytes(8).toString("hex")}${deliveries++}`,
+    object: "event",
+    api_version: "2026-09-30.endive",
+    created,
+    data: { object, previous_attributes: { status: "past_due" } },
+    livemode: true,
+    pending_webhooks: 1,
+    request: { id: null, idempotency_key: null },
+    type: "customer.subscription.updated",
+  };
+  const body = JSON.stringify(event, null, 2);
+  const signature = createHmac("sha256", SECRETS.stripe).update(`${created}.${body}`).digest("hex");
+  const headers = { "content-type": "application/json", "stripe-signature": `t=${created},v1=${signature}` };
+  return request("POST", "/webhooks/stripe", headers, body);
+}
+
+const USAGE_ROWS = `SELECT (SELECT COUNT(*) FROM usage_events) AS events, (SELECT SUM(events) FROM usage_hourly) AS rolled,
+  (SELECT SUM(quantity) FROM usage_hourly) = (SELECT SUM(quantity) FROM usage_events) AS equal,
+  (SELECT events FROM usage_months) AS counted`;
+const STRIPE_ROWS = `SELECT COUNT(*) AS events, COUNT(done_at) AS done, MIN(outcome) AS outcome, (SELECT COUNT(*) FROM subscriptions) AS subscriptions,
+  (SELECT epoch FROM tenants) AS epoch, (SELECT plan_id FROM tenants) AS plan FROM stripe_inbox`;
+
+/** Each makes `count` requests; `rows` is what both databases must agree on afterwards. */
+export const ROUTES = [
+  { name: "health", worker: "health", make: (count) => Array(count).fill(request("GET", "/healthz")) },
+  { name: "me, token first seen", worker: "auth", make: (count) => Array.from({ length: count }, () => me(token())) },
+  { name: "me, token repeated", worker: "auth", make: (count) => Array(count).fill(me(token())) },
+  { name: "ingest of 1", worker: "usage", make: (count) => Array.from({ length: count }, () => ingest(1)), rows: USAGE_ROWS },
+  {
+    name: "ingest of 100",
+    worker: "usage",
+    make: (count) => Array.from({ length: count }, () => ingest(100)),
+    rows: USAGE_ROWS,
+    events: 100,
+  },
+  { name: "Stripe event", worker: "stripe-webhook", make: (count) => Array.from({ length: count }, stripe), rows: STRIPE_ROWS },
+];
+
+/** Fit to stand beside each other: times, ids and wording differ by nature. */
+export function comparable(text) {
+  const { success, data, error } = JSON.parse(text);
+  const plain = (key, value) => {
+    if (["createdAt", "emailVerifiedAt", "message"].includes(key)) return undefined;
+    return value?.constructor === Object ? Object.fromEntries(Object.entries(value).sort()) : value;
+  };
+  return JSON.stringify({ success, code: error?.code, data }, plain);
+}
+
+const bare = request("POST", "/api/v1/usage/events", { "content-type": "application/json" }, "{}");
+const unsigned = request("POST", "/webhooks/stripe", { "content-type": "application/json", "stripe-signature": "t=1,v1=0" }, "{}");
+const mixed = JSON.stringify([{ id: "m1", meter: "m" }, { id: "m1", meter: "m" }, { id: "m2" }, 7]);
+const authorization = `Bearer ${API_KEY}`;
+
+/** Requests that both sides must refuse, wholly or in part, in the same way. */
+export const REFUSED = {
+  health: [request("GET", "/nowhere")],
+  auth: [me(`${token()}x`), request("GET", "/api/v1/auth/me")],
+  usage: [bare, request("POST", "/api/v1/usage/events", { authorization, "content-type": "application/json" }, mixed)],
+  "stripe-webhook": [unsigned],
+};
