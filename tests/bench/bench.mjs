@@ -11,7 +11,7 @@ import { startup } from "./startup.mjs";
 const quick = process.argv.includes("--quick");
 const only = process.argv.find((argument) => argument.startsWith("--only="))?.slice(7);
 const ROUNDS = quick ? 1 : 5;
-const SECONDS = quick ? 0.5 : 3;
+const SECONDS = quick ? 0.5 : 2;
 const WORKERS = ["health", "auth", "usage", "stripe-webhook"];
 
 /** Ends the run: numbers of a side that answers something else mean nothing. */

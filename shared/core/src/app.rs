@@ -4,7 +4,7 @@ use core::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
 use crate::auth::token::{TokenCache, TokenKeys};
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, VARIABLES};
 use crate::guard::rate_limit::Limiter;
 
 /// Configuration, derived keys and bounded caches of one isolate. Adapters build it once and
@@ -12,6 +12,7 @@ use crate::guard::rate_limit::Limiter;
 #[derive(Debug)]
 pub struct App {
     ready: Result<Ready, ConfigError>,
+    variables: Vec<(&'static str, bool)>,
 }
 
 /// An [`App`] whose configuration is sound.
@@ -59,7 +60,12 @@ impl KeyTenants {
 impl App {
     /// Reads the configuration by `get` and derives the keys.
     pub fn new(get: impl Fn(&str) -> Option<String>) -> Self {
-        let ready = Config::load(get).map(|config| Ready {
+        let is_set = |name| get(name).is_some_and(|value| !value.trim().is_empty());
+        let variables = VARIABLES
+            .iter()
+            .map(|variable| (variable.name, is_set(variable.name)))
+            .collect();
+        let ready = Config::load(&get).map(|config| Ready {
             keys: TokenKeys::derive(&config),
             config,
             tokens: RefCell::default(),
@@ -67,7 +73,12 @@ impl App {
             warned: Cell::default(),
             key_tenants: RefCell::default(),
         });
-        Self { ready }
+        Self { ready, variables }
+    }
+
+    /// Every variable by name, and whether it is set; never its value.
+    pub fn variables(&self) -> &[(&'static str, bool)] {
+        &self.variables
     }
 
     /// The working parts.

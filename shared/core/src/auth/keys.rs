@@ -6,7 +6,7 @@ use super::api_key;
 use super::session::audit;
 use super::store::{INSERT_KEY, KEY_COUNT, LIST_KEYS, REVOKE_KEY};
 use crate::fields::Fields;
-use crate::http::{Code, Context, Error, Interrupt, Reply};
+use crate::http::{Code, Context, Error, Interrupt, Page, Reply};
 use crate::port::{DatabaseError, Platform};
 use crate::sql::Row;
 use crate::tenancy::ApiScope;
@@ -67,10 +67,12 @@ pub(super) async fn create<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, In
 
 /// The tenant's keys, without their secrets.
 pub(super) async fn list<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
-    let (_, rows) = cx.load(|tenant| vec![LIST_KEYS.bind(tenant, [])]).await?;
-    let keys = rows.first().map_or(&[][..], Vec::as_slice);
-    let keys: Vec<Json> = keys.iter().map(show).collect::<Result<_, _>>()?;
-    Ok(Reply::ok(&keys))
+    let page = Page::read(&cx.request)?;
+    let (_, rows) = cx
+        .load(|tenant| vec![LIST_KEYS.bind(tenant, page.params())])
+        .await?;
+    let rows = rows.first().map_or(&[][..], Vec::as_slice);
+    Ok(page.reply(rows, |row| Ok((row.int(4)?, row.text(0)?.to_owned())), show)?)
 }
 
 /// Revokes a key at once; it stays in the list.

@@ -89,7 +89,10 @@ pub(super) async fn refresh<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, I
     let mut fields = Fields::parse(cx.request.body)?;
     let text = fields.text("refresh_token", 1, 200)?;
     fields.finish()?;
-    let presented = Refresh::open(&text, &cx.ready()?.keys.refresh)
+    let presented = cx
+        .ready()?
+        .keys
+        .open(&text)
         .ok_or_else(|| Error::new(Code::TokenInvalid))?;
 
     let rows = cx
@@ -214,7 +217,7 @@ fn tokens<P: Platform>(
     let access = issue_access(ready, subject, cx.new_id("jwt")?, cx.now)?;
     Ok(Reply::ok(&json!({
         "access_token": access,
-        "refresh_token": refresh.seal(&ready.keys.refresh),
+        "refresh_token": ready.keys.seal(refresh),
         "token_type": "Bearer",
         "expires_in": ACCESS_SECONDS,
         "session_id": refresh.session,

@@ -74,10 +74,11 @@ crate::queries! {
         LEFT JOIN api_keys k ON k.tenant_id = t.id AND k.revoked_at IS NULL
         WHERE t.id = ?1
         GROUP BY p.max_api_keys";
-    /// `?1` tenant.
+    /// `?1` tenant, `?2` and `?3` the place after which to go on, `?4` most.
     LIST_KEYS: TenantQuery = "auth.list_keys", "
         SELECT id, name, scopes, user_id, created_at, expires_at, revoked_at
-        FROM api_keys WHERE tenant_id = ?1 ORDER BY created_at DESC, id LIMIT 200";
+        FROM api_keys WHERE tenant_id = ?1 AND (created_at, id) < (?2, ?3)
+        ORDER BY created_at DESC, id DESC LIMIT ?4";
     /// `?1` tenant, `?2` key, `?3` now. Revoking twice keeps the first time.
     REVOKE_KEY: TenantQuery = "auth.revoke_key", "
         UPDATE api_keys SET revoked_at = COALESCE(revoked_at, ?3)

@@ -17,6 +17,7 @@ use jwt_compact::{
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use super::refresh::Refresh;
 use crate::app::Ready;
 use crate::config::Config;
 use crate::crypto::{base64url, derive_key};
@@ -40,9 +41,10 @@ pub struct TokenKeys {
     kid: String,
     /// Public keys by key id, the current one first.
     verifying: Vec<(String, VerifyingKey)>,
-    service: Hs256Key,
-    /// Key of refresh tokens.
-    pub(crate) refresh: [u8; 32],
+    /// Keys of service tokens, the current one first.
+    service: Vec<Hs256Key>,
+    /// Keys of refresh tokens, the current one first.
+    refresh: Vec<[u8; 32]>,
     /// Key of tokens in mails.
     pub(crate) mail: [u8; 32],
 }
@@ -58,15 +60,33 @@ impl TokenKeys {
         let mut verifying = vec![(key_id(&signing.verifying_key()), signing.verifying_key())];
         verifying.extend(old.map(|key| (key_id(&key.verifying_key()), key.verifying_key())));
         let kid = key_id(&signing.verifying_key());
-        let refresh_secret = config.refresh_secret.expose();
+        let refresh = core::iter::once(&config.refresh_secret).chain(&config.refresh_old_secrets);
+        let service = core::iter::once(&config.service_secret).chain(&config.service_old_secrets);
         Self {
             signing,
             kid,
             verifying,
-            service: Hs256Key::new(derive_key(config.service_secret.expose(), "service-jwt")),
-            refresh: derive_key(refresh_secret, "refresh-token"),
-            mail: derive_key(refresh_secret, "mail-token"),
+            service: service
+                .map(|secret| Hs256Key::new(derive_key(secret.expose(), "service-jwt")))
+                .collect(),
+            refresh: refresh
+                .map(|secret| derive_key(secret.expose(), "refresh-token"))
+                .collect(),
+            mail: derive_key(config.refresh_secret.expose(), "mail-token"),
         }
+    }
+
+    /// The text of a refresh token, by the current key.
+    pub(crate) fn seal(&self, token: &Refresh) -> String {
+        self.refresh
+            .first()
+            .map(|key| token.seal(key))
+            .unwrap_or_default()
+    }
+
+    /// A refresh token that one of the keys made.
+    pub(crate) fn open(&self, text: &str) -> Option<Refresh> {
+        self.refresh.iter().find_map(|key| Refresh::open(text, key))
     }
 
     /// The JWK set (RFC 7517) of all keys that still verify.
@@ -175,12 +195,9 @@ pub fn issue_service(
         caller: caller.to_owned(),
     };
     let header = Header::empty().with_token_type(SERVICE_TYPE);
+    let key = keys.service.first().ok_or_else(|| not_made("no key"))?;
     Hs256
-        .token(
-            &header,
-            &lasting(claims, SERVICE_SECONDS, now),
-            &keys.service,
-        )
+        .token(&header, &lasting(claims, SERVICE_SECONDS, now), key)
         .map_err(not_made)
 }
 
@@ -251,10 +268,9 @@ pub fn verify_service(
     if token.header().token_type.as_deref() != Some(SERVICE_TYPE) {
         return Err(invalid("another typ"));
     }
-    let token = Hs256
-        .validator::<ServiceClaims>(&ready.keys.service)
-        .validate(&token)
-        .map_err(|_| invalid("wrong signature, algorithm or claims"))?;
+    let by = |key| Hs256.validator::<ServiceClaims>(key).validate(&token).ok();
+    let token = ready.keys.service.iter().find_map(by);
+    let token = token.ok_or_else(|| invalid("wrong signature, algorithm or claims"))?;
     check_times(token.claims(), SERVICE_SECONDS, now)?;
     let claims = token.claims().custom.clone();
     if claims.iss != "edgekeep-service" || claims.aud != format!("edgekeep-{function}") {

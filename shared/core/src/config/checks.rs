@@ -89,6 +89,10 @@ impl<'a> Loader<'a> {
             .collect()
     }
 
+    pub(super) fn secrets(&self, name: &str) -> Vec<Secret> {
+        self.list(name).into_iter().map(Secret).collect()
+    }
+
     pub(super) fn flag(&mut self, name: &str, default: bool) -> bool {
         match self.value(name).as_deref() {
             None => default,

@@ -78,6 +78,10 @@ pub struct Config {
     pub jwt_secret: Secret,
     /// `JWT_OLD_SECRETS`: tokens made with these still verify.
     pub jwt_old_secrets: Vec<Secret>,
+    /// `JWT_REFRESH_OLD_SECRETS`: refresh tokens made with these still work.
+    pub refresh_old_secrets: Vec<Secret>,
+    /// `SERVICE_JWT_OLD_SECRETS`: service tokens made with these still verify.
+    pub service_old_secrets: Vec<Secret>,
     /// `JWT_REFRESH_SECRET`: keys of refresh and mail tokens are derived from it.
     pub refresh_secret: Secret,
     /// `SERVICE_JWT_SECRET`: service tokens are signed with it.
@@ -108,6 +112,8 @@ pub struct Config {
     pub log_level: crate::port::Level,
     /// `RATE_LIMITS`, over the defaults of the classes.
     pub limits: Limits,
+    /// `DB_POOL_MAX`
+    pub pool_max: usize,
     /// `MAX_BODY_BYTES`
     pub max_body_bytes: usize,
     /// `TEST_CLOCK`: requests may carry `X-Test-Clock-Offset-Ms`; never in production.
@@ -144,11 +150,9 @@ impl Config {
         let config = Self {
             environment,
             jwt_secret: from.key("JWT_SECRET"),
-            jwt_old_secrets: from
-                .list("JWT_OLD_SECRETS")
-                .into_iter()
-                .map(Secret)
-                .collect(),
+            jwt_old_secrets: from.secrets("JWT_OLD_SECRETS"),
+            refresh_old_secrets: from.secrets("JWT_REFRESH_OLD_SECRETS"),
+            service_old_secrets: from.secrets("SERVICE_JWT_OLD_SECRETS"),
             refresh_secret: from.key("JWT_REFRESH_SECRET"),
             service_secret: from.key("SERVICE_JWT_SECRET"),
             issuer: from.text("JWT_ISSUER", "edgekeep"),
@@ -164,6 +168,7 @@ impl Config {
             mail_from: from.text("EMAIL_FROM", "Edgekeep <noreply@localhost>"),
             log_level: from.log_level(),
             limits: from.limits(),
+            pool_max: from.size("DB_POOL_MAX", 16, 1..=100),
             max_body_bytes: from.size("MAX_BODY_BYTES", 1_048_576, 1_024..=10_485_760),
             test_clock: from.test_clock(),
             warnings: Vec::new(),

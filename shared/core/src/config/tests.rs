@@ -71,6 +71,9 @@ fn each_bad_value_is_refused_by_name_and_never_shown() {
         ("LOG_LEVEL", "hunter2"),
         ("RATE_LIMITS", "hunter2=1"),
         ("MAX_BODY_BYTES", "-1"),
+        ("DB_POOL_MAX", "0"),
+        ("DB_POOL_MAX", "hunter2"),
+        ("FRONTEND_URL", "ftp://hunter2"),
         ("TEST_CLOCK", "true"),
     ];
     for (name, value) in bad {

@@ -53,6 +53,16 @@ pub const VARIABLES: &[Variable] = &[
         "former JWT_SECRETs, comma separated, that still verify",
     ),
     secret(
+        "JWT_REFRESH_OLD_SECRETS",
+        Some(""),
+        "former JWT_REFRESH_SECRETs, comma separated, whose tokens still work",
+    ),
+    secret(
+        "SERVICE_JWT_OLD_SECRETS",
+        Some(""),
+        "former SERVICE_JWT_SECRETs, comma separated, that still verify",
+    ),
+    secret(
         "JWT_REFRESH_SECRET",
         None,
         "refresh and mail tokens; 32 characters or more",
@@ -119,6 +129,11 @@ pub const VARIABLES: &[Variable] = &[
         "RATE_LIMITS",
         "",
         "requests a minute by class, such as read=600,write=60",
+    ),
+    plain(
+        "DB_POOL_MAX",
+        "16",
+        "connections to PostgreSQL of the native server, 1 to 100; Workers and Spin have their own",
     ),
     plain(
         "MAX_BODY_BYTES",

@@ -114,6 +114,7 @@ impl Claim {
             status,
             data,
             headers,
+            ..
         } = reply
         else {
             return None;
@@ -157,6 +158,7 @@ impl Claim {
             status: stored.status,
             data: stored.body,
             headers,
+            next_cursor: None,
         })
     }
 }

@@ -1,6 +1,6 @@
 //! The health function's table.
 
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use super::checks;
 use crate::guard::rate_limit::RateClass;
@@ -24,6 +24,8 @@ pub enum Action {
     Details,
     /// Is the cloud there; touches nothing.
     SloHealth,
+    /// Which variables are set.
+    Environment,
 }
 
 impl Function for Health {
@@ -35,6 +37,12 @@ impl Function for Health {
         probe("/startupz", "health.started", Action::Started),
         probe("/health", "health.details", Action::Details),
         probe("/api/v1/slo/health", "slo.health", Action::SloHealth),
+        Route::get(
+            "/api/v1/slo/environment",
+            "slo.environment",
+            Action::Environment,
+            Access::Service,
+        ),
     ];
 
     async fn handle<P: Platform>(action: Action, cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
@@ -56,6 +64,26 @@ impl Function for Health {
                 }
             }
             Action::Details => Ok(checks::details(cx).await),
+            Action::Environment => {
+                let config = cx.config()?;
+                let variables: Map<String, Value> = cx
+                    .platform
+                    .app()
+                    .variables()
+                    .iter()
+                    .map(|(name, set)| {
+                        (
+                            (*name).to_owned(),
+                            json!(if *set { "set" } else { "default" }),
+                        )
+                    })
+                    .collect();
+                Ok(Reply::ok(&json!({
+                    "environment": config.environment.name(),
+                    "variables": variables,
+                    "warnings": config.warnings,
+                })))
+            }
         }
     }
 }

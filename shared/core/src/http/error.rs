@@ -116,6 +116,7 @@ codes! {
     Unavailable = "UNAVAILABLE", 503, Server, true, "This is not available at the moment; try again soon.";
     NotConfigured = "NOT_CONFIGURED", 503, Server, false, "This service is not set up completely; its operator finds the reason in the log.";
     BillingDisabled = "BILLING_DISABLED", 503, Server, false, "Billing is turned off here.";
+    UpstreamTimeout = "UPSTREAM_TIMEOUT", 504, Server, true, "A service that this depends on did not answer in time; try again soon.";
     UpstreamFailed = "UPSTREAM_FAILED", 503, Server, true, "A service that this depends on failed; try again soon.";
 }
 

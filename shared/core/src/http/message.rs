@@ -150,6 +150,8 @@ pub enum Reply {
         data: String,
         /// More headers.
         headers: Vec<(&'static str, String)>,
+        /// Where the next page begins; `metadata.nextCursor`.
+        next_cursor: Option<String>,
     },
     /// A body of its own kind, without an envelope.
     Raw(Response),
@@ -169,7 +171,17 @@ impl Reply {
             status,
             data,
             headers: Vec::new(),
+            next_cursor: None,
         }
+    }
+
+    /// 200 with a page of a list.
+    pub fn page(items: &impl Serialize, next: Option<String>) -> Self {
+        let mut reply = Self::ok(items);
+        if let Self::Json { next_cursor, .. } = &mut reply {
+            *next_cursor = next;
+        }
+        reply
     }
 
     /// Adds a header.

@@ -53,7 +53,7 @@ pub async fn serve<F: Function, P: Platform, I: Incoming>(
     let ids = RequestIds::from_headers(&incoming, random);
     let ready = platform.app().ready().ok();
     let now = moved_clock(&incoming, ready, started);
-    warn_once(platform, ready, now);
+    log_config_once(platform, ready, now);
     let mut progress = Progress {
         route: None,
         decision: None,
@@ -67,7 +67,12 @@ pub async fn serve<F: Function, P: Platform, I: Incoming>(
             status,
             data,
             headers,
-        }) => (envelope(status, &data, headers, &ids, now), None),
+            next_cursor,
+        }) => {
+            let mut response = envelope(status, &data, next_cursor, &ids, now);
+            response.headers.extend(headers);
+            (response, None)
+        }
         Err(error) => {
             let failure = (error.code(), error.cause().map(str::to_owned));
             (
@@ -294,30 +299,44 @@ async fn read_body<I: Incoming>(
 fn envelope(
     status: u16,
     data: &str,
-    headers: Vec<(&'static str, String)>,
+    next_cursor: Option<String>,
     ids: &RequestIds,
     now: Millis,
 ) -> Response {
-    let metadata = json!({"requestId": ids.request_id, "timestamp": now.rfc3339()});
+    let mut metadata = json!({"requestId": ids.request_id, "timestamp": now.rfc3339()});
+    if let (Some(object), Some(next)) = (metadata.as_object_mut(), next_cursor) {
+        object.insert("nextCursor".to_owned(), next.into());
+    }
     let body = format!("{{\"success\":true,\"data\":{data},\"metadata\":{metadata}}}");
-    let mut response = Response::new(status, "application/json", body);
-    response.headers.extend(headers);
-    response
+    Response::new(status, "application/json", body)
 }
 
-/// Logs what production would refuse, with the first request of an isolate.
-fn warn_once<P: Platform>(platform: &P, ready: Option<&Ready>, now: Millis) {
+/// Logs what is set and what production would refuse, with the first request of an isolate.
+fn log_config_once<P: Platform>(platform: &P, ready: Option<&Ready>, now: Millis) {
     let Some(ready) = ready.filter(|ready| !ready.warned.replace(true)) else {
         return;
     };
-    if !ready.config.warnings.is_empty() {
+    let warnings = &ready.config.warnings;
+    let level = if warnings.is_empty() {
+        Level::Info
+    } else {
+        Level::Warn
+    };
+    if level >= ready.config.log_level {
+        let variables = platform.app().variables().iter();
+        let set: Vec<_> = variables
+            .filter(|(_, set)| *set)
+            .map(|(name, _)| *name)
+            .collect();
         let line = json!({
-            "level": Level::Warn.name(),
+            "level": level.name(),
             "time": now.rfc3339(),
-            "event": "config.warnings",
-            "problems": ready.config.warnings,
+            "event": "config.loaded",
+            "environment": ready.config.environment.name(),
+            "set": set,
+            "warnings": warnings,
         });
-        platform.log(Level::Warn, &line.to_string());
+        platform.log(level, &line.to_string());
     }
 }
 

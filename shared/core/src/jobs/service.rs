@@ -5,7 +5,7 @@ use serde_json::{Value as Json, json};
 use super::export;
 use super::store::{GET, LIST, PARTS, SUBMIT};
 use crate::fields::Fields;
-use crate::http::{Code, Context, Error, Interrupt, Reply, Response};
+use crate::http::{Code, Context, Error, Interrupt, Page, Reply, Response};
 use crate::id::is_id;
 use crate::port::{DatabaseError, Level, Platform, Queue as _};
 use crate::sql::Row;
@@ -56,10 +56,12 @@ pub(super) async fn submit<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, In
 
 /// The tenant's latest jobs.
 pub(super) async fn list<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
-    let (_, rows) = cx.load(|tenant| vec![LIST.bind(tenant, [])]).await?;
+    let page = Page::read(&cx.request)?;
+    let (_, rows) = cx
+        .load(|tenant| vec![LIST.bind(tenant, page.params())])
+        .await?;
     let rows = rows.first().map_or(&[][..], Vec::as_slice);
-    let jobs: Vec<Json> = rows.iter().map(show).collect::<Result<_, _>>()?;
-    Ok(Reply::ok(&jobs))
+    Ok(page.reply(rows, |row| Ok((row.int(6)?, row.text(0)?.to_owned())), show)?)
 }
 
 /// One job.

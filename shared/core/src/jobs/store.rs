@@ -13,10 +13,11 @@ crate::queries! {
     GET: TenantQuery = "jobs.get", "
         SELECT id, kind, state, parts, attempts, error, created_at, updated_at, finished_at
         FROM jobs WHERE tenant_id = ?1 AND id = ?2";
-    /// `?1` tenant: the latest hundred.
+    /// `?1` tenant, `?2` and `?3` the place after which to go on, `?4` most.
     LIST: TenantQuery = "jobs.list", "
         SELECT id, kind, state, parts, attempts, error, created_at, updated_at, finished_at
-        FROM jobs WHERE tenant_id = ?1 ORDER BY created_at DESC, id DESC LIMIT 100";
+        FROM jobs WHERE tenant_id = ?1 AND (created_at, id) < (?2, ?3)
+        ORDER BY created_at DESC, id DESC LIMIT ?4";
     /// `?1` tenant, `?2` job.
     PARTS: TenantQuery = "jobs.parts",
         "SELECT body FROM job_parts WHERE tenant_id = ?1 AND job_id = ?2 ORDER BY part";

@@ -12,7 +12,7 @@ use super::signature;
 use super::store::{CLAIM, DONE, DONE_AT, PUT_SUBSCRIPTION, RELEASE, SET_PLAN, TARGET};
 use crate::config::Environment;
 use crate::http::{Code, Context, Error, Interrupt, Reply};
-use crate::port::{DatabaseError, Level, Outbound as _, OutboundRequest, Platform};
+use crate::port::{DatabaseError, Level, Outbound as _, OutboundError, OutboundRequest, Platform};
 use crate::sql::{Row, Statement};
 use crate::tenancy::TenantId;
 use crate::time::{MINUTE, SECOND};
@@ -199,7 +199,10 @@ async fn current<P: Platform>(
         .outbound()
         .send(request)
         .await
-        .map_err(|e| failed(e.to_string()))?;
+        .map_err(|error| match error {
+            OutboundError::Timeout => Error::new(Code::UpstreamTimeout).with_retry_after(5),
+            OutboundError::Failed(why) => failed(why),
+        })?;
     if response.status != 200 {
         return Err(failed(format!("Stripe answered {}", response.status)));
     }

@@ -40,6 +40,17 @@ impl Database {
     }
 }
 
+impl Database {
+    /// At most so many connections at a time, where there are connections.
+    #[must_use]
+    pub fn limited(mut self, connections: usize) -> Self {
+        if let Self::Postgres(postgres) = &mut self {
+            postgres.limit(connections);
+        }
+        self
+    }
+}
+
 impl port::Database for Database {
     fn dialect(&self) -> Dialect {
         match self {

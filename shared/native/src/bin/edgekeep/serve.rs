@@ -45,7 +45,12 @@ pub(crate) fn run(runtime: &Runtime, arguments: Arguments) -> Result<(), Failure
 async fn serve(arguments: Arguments) -> Result<(), Failure> {
     let database = open(&arguments).await?;
     let (wakes, woken) = Wakes::channel();
-    let platform = Platform::new(app(), database, wakes);
+    let app = app();
+    let database = match app.ready() {
+        Ok(ready) => database.limited(ready.config.pool_max),
+        Err(_) => database,
+    };
+    let platform = Platform::new(app, database, wakes);
     // It serves all the same, as a Worker does: /healthz and the log say what is missing.
     if let Err(error) = platform.app().ready() {
         error

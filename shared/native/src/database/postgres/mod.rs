@@ -33,6 +33,10 @@ impl Postgres {
         Ok(Self { pool })
     }
 
+    pub(super) fn limit(&mut self, most: usize) {
+        self.pool.limit(most);
+    }
+
     pub(super) async fn query(&self, statement: &Statement) -> Result<Vec<Row>, DatabaseError> {
         let mut lease = self.pool.lease().await?;
         let outcome = async {

@@ -14,6 +14,7 @@ use tokio_postgres::{Client, Config, Error};
 use super::{chain, classify};
 use crate::postgres_tls;
 
+/// Connections unless `DB_POOL_MAX` says otherwise.
 const MAX_CONNECTIONS: usize = 16;
 /// How long a call waits for a free connection, and for a new one to open.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -43,6 +44,11 @@ impl Pool {
             idle: RefCell::default(),
             permits: Semaphore::new(MAX_CONNECTIONS),
         })
+    }
+
+    /// Another number of connections.
+    pub(super) fn limit(&mut self, most: usize) {
+        self.permits = Semaphore::new(most);
     }
 
     /// A connection for one call.
