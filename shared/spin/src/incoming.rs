@@ -3,16 +3,13 @@
 use core::net::SocketAddr;
 use core::time::Duration;
 
-use edgekeep_core::http::{BodyError, HeaderSource, Incoming};
+use edgekeep_core::http::{BODY_TIME_MS, BodyError, HeaderSource, Incoming};
 use spin_sdk::http::{HeaderMap, Request};
 use spin_sdk::wasip3::http::types;
 use spin_sdk::wasip3::wit_future;
 
 use crate::body::{ReadError, read};
 use crate::timer::within;
-
-/// How long a body may take to arrive; Spin itself waits for ever.
-const BODY_TIME: Duration = Duration::from_secs(30);
 
 /// A request whose body may not have been read yet.
 pub(crate) struct SpinRequest(Request);
@@ -60,7 +57,8 @@ impl Incoming for SpinRequest {
         };
         let (_taken, result) = wit_future::new(|| Ok(()));
         let (stream, end) = types::Request::consume_body(request, result);
-        match within(BODY_TIME, read(stream, end, limit, expected)).await {
+        let time = Duration::from_millis(BODY_TIME_MS.into());
+        match within(time, read(stream, end, limit, expected)).await {
             Some(Ok(body)) => Ok(body),
             Some(Err(ReadError::TooLong)) => Err(BodyError::TooLarge),
             Some(Err(ReadError::Broken(why))) => Err(BodyError::Broken(why)),

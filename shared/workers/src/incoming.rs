@@ -1,13 +1,10 @@
 //! A request as the runtime hands it over.
 
-use edgekeep_core::http::{BodyError, HeaderSource, Incoming};
+use edgekeep_core::http::{BODY_TIME_MS, BodyError, HeaderSource, Incoming};
 use js_sys::{Array, JsString};
 use web_sys::Request;
 
 use crate::glue;
-
-/// A body must have arrived after so many milliseconds: the runtime itself waits for ever.
-const BODY_TIME_MS: u32 = 15_000;
 
 /// The headers that the core asks of nearly every request; they come over in the first call.
 /// The others are fetched when somebody asks.

@@ -89,7 +89,7 @@ impl Api {
         let host = self.base.trim_start_matches("http://");
         let mut stream = TcpStream::connect(host).unwrap();
         stream
-            .set_read_timeout(Some(Duration::from_secs(20)))
+            .set_read_timeout(Some(Duration::from_secs(30)))
             .unwrap();
         // The server may answer and close before it has read everything.
         let _ = stream.write_all(bytes);

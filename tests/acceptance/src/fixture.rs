@@ -92,6 +92,30 @@ pub fn api_key(api: &Api, founder: &Founder, scopes: &[&str]) -> String {
     text(&key["key"])
 }
 
+/// Reads a list of `count` items one by one, then at once: the same ones, each once, and an end.
+pub fn walk_pages(api: &Api, founder: &Founder, path: &str, count: usize) {
+    let read = |query: &str| {
+        let target = format!("{path}?{query}");
+        api.get(&target).bearer(&founder.access).send()
+    };
+    let mut seen = Vec::new();
+    let mut query = "limit=1".to_owned();
+    for _ in 0..count {
+        let answer = read(&query);
+        let items = answer.data(200).as_array().unwrap().clone();
+        assert_eq!(items.len(), 1, "{query}");
+        seen.extend(items);
+        let next = answer.json()["metadata"]["nextCursor"].clone();
+        assert_eq!(next.is_string(), seen.len() < count, "{next}");
+        query = format!("limit=1&cursor={}", next.as_str().unwrap_or_default());
+    }
+    assert_eq!(Value::Array(seen), read("limit=100").data(200));
+    for bad in ["limit=0", "limit=101", "limit=x", "limit=-1"] {
+        read(bad).blames("limit");
+    }
+    read("cursor=x").blames("cursor");
+}
+
 #[track_caller]
 pub fn text(value: &Value) -> String {
     value

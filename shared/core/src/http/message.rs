@@ -66,6 +66,10 @@ pub trait Incoming: HeaderSource {
     async fn body(&mut self, limit: usize) -> Result<Vec<u8>, BodyError>;
 }
 
+/// How long a client may take to send a body, in milliseconds; then it gets 408.
+/// The platforms themselves wait for ever.
+pub const BODY_TIME_MS: u32 = 15_000;
+
 /// Why a body could not be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BodyError {

@@ -13,7 +13,9 @@ mod trace;
 pub use context::{Actor, Context, Meter, in_background};
 pub use error::{Code, Error, Interrupt, Kind};
 pub use headers::CANONICAL_SECURITY_HEADERS;
-pub use message::{BodyError, HeaderSource, Incoming, Method, Reply, Request, Response};
+pub use message::{
+    BODY_TIME_MS, BodyError, HeaderSource, Incoming, Method, Reply, Request, Response,
+};
 pub use page::Page;
 pub use route::{Access, Found, Idempotency, Route, RouteInfo, find};
 pub use serve::{Function, serve};

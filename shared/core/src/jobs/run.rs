@@ -47,12 +47,7 @@ pub async fn on_wake<P: Platform>(platform: &P, job_id: &str) -> Wake {
     let ran = in_background(platform, &WAKE, async |cx: &Context<'_, P>| {
         let ran = run(cx, job_id).await;
         if let Err(error) = &ran {
-            let cause = error.cause().unwrap_or(error.code().name());
-            cx.log(
-                Level::Error,
-                "jobs.run_failed",
-                &[("job", json!(job_id)), ("cause", json!(cause))],
-            );
+            log_failure(cx, job_id, error);
         }
         ran
     })
@@ -63,17 +58,36 @@ pub async fn on_wake<P: Platform>(platform: &P, job_id: &str) -> Wake {
     }
 }
 
-/// Runs what is due; returns how many jobs were worked on.
+fn log_failure<P: Platform>(cx: &Context<'_, P>, job_id: &str, error: &Error) {
+    let cause = error.cause().unwrap_or(error.code().name());
+    cx.log(
+        Level::Error,
+        "jobs.run_failed",
+        &[("job", json!(job_id)), ("cause", json!(cause))],
+    );
+}
+
+/// Runs what is due; returns how many jobs were worked on. One that fails does not hold up the
+/// others.
+///
+/// # Errors
+/// The last failure, when all others have run.
 pub(crate) async fn run_due<P: Platform>(cx: &Context<'_, P>) -> Result<u32, Error> {
     let rows = cx
         .query(DUE.bind([cx.platform.now().into(), JOBS_PER_TICK.into()]))
         .await?;
-    let mut count: u32 = 0;
+    let mut outcome = Ok(0_u32);
     for row in &rows {
-        run(cx, row.text(0)?).await?;
-        count = count.saturating_add(1);
+        let id = row.text(0)?;
+        match run(cx, id).await {
+            Ok(_) => outcome = outcome.map(|count| count.saturating_add(1)),
+            Err(error) => {
+                log_failure(cx, id, &error);
+                outcome = Err(error);
+            }
+        }
     }
-    Ok(count)
+    outcome
 }
 
 /// Runs one job as far as one run may; true when nothing is left to do for the caller.

@@ -4,12 +4,9 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use edgekeep_core::http::{self, BodyError, HeaderSource};
+use edgekeep_core::http::{self, BODY_TIME_MS, BodyError, HeaderSource};
 use http_body_util::BodyExt as _;
 use hyper::http::request::Parts;
-
-/// A body that takes longer to arrive is given up.
-const BODY_PATIENCE: Duration = Duration::from_secs(15);
 
 /// Request line and headers.
 #[derive(Debug)]
@@ -65,7 +62,8 @@ impl http::Incoming for Incoming {
     }
 
     async fn body(&mut self, limit: usize) -> Result<Vec<u8>, BodyError> {
-        tokio::time::timeout(BODY_PATIENCE, read(&mut self.body, limit))
+        let time = Duration::from_millis(BODY_TIME_MS.into());
+        tokio::time::timeout(time, read(&mut self.body, limit))
             .await
             .unwrap_or(Err(BodyError::Timeout))
     }

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::tests;
 use crate::api::Api;
-use crate::fixture::{api_key, founder, send_events, text};
+use crate::fixture::{api_key, founder, send_events, text, walk_pages};
 
 tests! { "api_keys":
     a_key_is_shown_once_and_works ["C-02" "C-05"];
@@ -14,6 +14,7 @@ tests! { "api_keys":
     keys_of_other_tenants_do_not_exist ["L-04" "L-05"];
     typos_cost_no_query [];
     the_plan_limits_keys [];
+    keys_are_listed_in_pages ["AD-15"];
     creation_is_replayed_without_the_secret ["F-05" "F-19"];
 }
 
@@ -28,6 +29,14 @@ fn a_key_is_shown_once_and_works(api: &Api) {
         !listed.text().contains(&key[key.len() - 20..]),
         "the secret is listed"
     );
+}
+
+fn keys_are_listed_in_pages(api: &Api) {
+    let founder = founder(api);
+    for _ in 0..3 {
+        api_key(api, &founder, &["usage:read"]);
+    }
+    walk_pages(api, &founder, "/api/v1/api-keys", 3);
 }
 
 fn a_revoked_key_stops_at_once(api: &Api) {

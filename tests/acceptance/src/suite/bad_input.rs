@@ -11,6 +11,7 @@ tests! { "bad_input":
     wrong_content_types_are_415 ["AD-16"];
     announced_length_over_the_limit_is_413 ["AD-16"];
     chunked_body_over_the_limit_is_413 ["AD-16"];
+    a_body_that_does_not_arrive_is_408 ["AD-09"];
     fields_are_named ["AD-05" "AD-10"];
     odd_paths_and_queries_are_4xx ["AD-06" "AD-16"];
     hostile_text_is_only_text ["M-22"];
@@ -97,6 +98,15 @@ fn chunked_body_over_the_limit_is_413(api: &Api) {
     }
     bytes.extend_from_slice(b"0\r\n\r\n");
     assert_eq!(api.raw(&bytes).status, 413);
+}
+
+fn a_body_that_does_not_arrive_is_408(api: &Api) {
+    let answer = api.raw(
+        b"POST /api/v1/auth/login HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n\
+        content-type: application/json\r\ncontent-length: 100\r\n\r\n{\"email\":",
+    );
+    let body = answer.refused(408, "REQUEST_TIMEOUT");
+    assert_eq!(body["error"]["retryable"], true, "{body}");
 }
 
 fn fields_are_named(api: &Api) {

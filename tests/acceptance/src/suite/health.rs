@@ -6,6 +6,7 @@ use crate::api::Api;
 tests! { "health":
     probes_answer_apart ["P-03" "P-06"];
     details_tell_of_every_dependency ["P-01" "Q-06"];
+    the_environment_is_told_to_services_by_name ["Q-15"];
     slo_health_touches_nothing ["O-20"];
 }
 
@@ -34,6 +35,18 @@ fn details_tell_of_every_dependency(api: &Api) {
         health["dependencies"]["database"]["latencyMs"].is_i64(),
         "{health}"
     );
+}
+
+fn the_environment_is_told_to_services_by_name(api: &Api) {
+    let path = "/api/v1/slo/environment";
+    assert_eq!(api.get(path).send().status, 401);
+    let answer = api.get(path).bearer(&api.service_token("health")).send();
+    let data = answer.data(200);
+    assert_eq!(data["environment"], "test");
+    assert_eq!(data["variables"]["JWT_SECRET"], "set", "{data}");
+    assert_eq!(data["variables"]["RESEND_API_KEY"], "default", "{data}");
+    assert!(data["warnings"].is_array(), "{data}");
+    assert!(!answer.text().contains("0123456789"), "a secret is shown");
 }
 
 fn slo_health_touches_nothing(api: &Api) {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::tests;
 use crate::answer::Answer;
 use crate::api::Api;
-use crate::fixture::{Founder, api_key, founder, run_task, send_events, text, upgrade};
+use crate::fixture::{Founder, api_key, founder, run_task, send_events, text, upgrade, walk_pages};
 
 tests! { "jobs":
     an_export_runs_outside_the_request ["G-11" "L-11"];
@@ -16,6 +16,7 @@ tests! { "jobs":
     parallel_submissions_with_one_key_are_one_job ["F-07" "F-10" "G-30"];
     jobs_of_other_tenants_do_not_exist ["L-04" "L-05"];
     bad_jobs_are_refused ["AD-05" "G-35"];
+    jobs_are_listed_in_pages ["AD-15"];
     results_are_there_when_completed [];
     round_trips_are_within_budget ["AC-09"];
 }
@@ -41,6 +42,14 @@ fn wait(api: &Api, token: &str, id: &str) -> Value {
         std::thread::sleep(Duration::from_millis(200));
     }
     panic!("the job did not finish");
+}
+
+fn jobs_are_listed_in_pages(api: &Api) {
+    let founder = founder(api);
+    for _ in 0..3 {
+        submit(api, &founder.access, &json!({"type": "usage.export"})).data(202);
+    }
+    walk_pages(api, &founder, "/api/v1/jobs", 3);
 }
 
 fn export(api: &Api, founder: &Founder) -> (Value, Answer) {

@@ -3,3 +3,4 @@
 mod faults;
 mod health;
 mod odd_requests;
+mod stripe;
