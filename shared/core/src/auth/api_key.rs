@@ -4,7 +4,7 @@
 //! a query, the id finds the row by its primary key, and the row holds only the SHA-256 of the
 //! secret, which has 125 bits and therefore needs no slow hash.
 
-use crate::crypto::fingerprint;
+use crate::crypto::{checksum, fingerprint};
 use crate::http::{Code, Error};
 use crate::id::random_text;
 
@@ -34,7 +34,7 @@ pub struct NewKey {
 pub fn make(id_bytes: [u8; 16], secret_bytes: [u8; 16]) -> NewKey {
     let id = random_text(id_bytes, ID_CHARS);
     let body = format!("{PREFIX}{id}_{}", random_text(secret_bytes, SECRET_CHARS));
-    let text = format!("{body}{}", checksum(&body));
+    let text = format!("{body}{}", hex_checksum(&body));
     let credential = KeyCredential {
         id: row_id(&id),
         secret_hash: fingerprint(&text),
@@ -57,7 +57,7 @@ pub fn read(text: &str) -> Result<KeyCredential, Error> {
     let (body, given) = text.split_at_checked(split).ok_or_else(refused)?;
     let rest = body.strip_prefix(PREFIX).ok_or_else(refused)?;
     let (id, _) = rest.split_once('_').ok_or_else(refused)?;
-    if checksum(body) != given || body.len() != 50 {
+    if hex_checksum(body) != given || body.len() != 50 {
         return Err(refused());
     }
     Ok(KeyCredential {
@@ -70,8 +70,8 @@ fn row_id(id: &str) -> String {
     format!("key_{id}")
 }
 
-fn checksum(body: &str) -> String {
-    format!("{:08x}", crc32fast::hash(body.as_bytes()))
+fn hex_checksum(body: &str) -> String {
+    format!("{:08x}", checksum(body.as_bytes()))
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //! so two requests that race with one token get the same successor, without storing it. What
 //! the checksum refuses never reaches the HMAC, and what the HMAC refuses never the database.
 
-use crate::crypto::{base64url, from_base64url, hmac_sha256, same};
+use crate::crypto::{base64url, checksum, from_base64url, hmac_sha256, same};
 
 const PREFIX: &str = "er_";
 const VERSION: u8 = 1;
@@ -29,15 +29,15 @@ impl Refresh {
         bytes.extend_from_slice(&self.counter.to_be_bytes());
         let mac = hmac_sha256(key, &[&bytes]);
         bytes.extend(mac.into_iter().take(MAC));
-        bytes.extend_from_slice(&crc32fast::hash(&bytes).to_be_bytes());
+        bytes.extend_from_slice(&checksum(&bytes).to_be_bytes());
         format!("{PREFIX}{}", base64url(&bytes))
     }
 
     /// Reads a token that this installation made; `None` for any other text.
     pub fn open(text: &str, key: &[u8; 32]) -> Option<Self> {
         let bytes = from_base64url(text.strip_prefix(PREFIX)?)?;
-        let (sealed, checksum) = bytes.split_at_checked(bytes.len().checked_sub(4)?)?;
-        if crc32fast::hash(sealed).to_be_bytes() != checksum {
+        let (sealed, given) = bytes.split_at_checked(bytes.len().checked_sub(4)?)?;
+        if checksum(sealed).to_be_bytes() != given {
             return None;
         }
         let (signed, mac) = sealed.split_at_checked(sealed.len().checked_sub(MAC)?)?;
