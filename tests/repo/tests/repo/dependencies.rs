@@ -1,6 +1,8 @@
-//! Who may depend on whom (docs/ARCHITECTURE.md).
+//! Who may depend on whom (docs/ARCHITECTURE.md), and on what (docs/decisions/0007).
 
 use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use libtest_mimic::{Failed, Trial};
@@ -9,23 +11,62 @@ use serde_json::Value;
 use super::none;
 
 /// Crates of one platform, or of an async runtime: nothing of them may reach the core.
-const PLATFORM: [&str; 12] = [
+const PLATFORM: [&str; 17] = [
     "async-std",
     "getrandom",
     "hyper",
     "js-sys",
+    "libsqlite3-sys",
+    "reqwest",
     "rusqlite",
     "smol",
     "spin-sdk",
     "tokio",
     "tokio-postgres",
+    "wasi",
     "wasm-bindgen",
+    "wasm-bindgen-futures",
     "web-sys",
+    "wit-bindgen",
     "worker",
 ];
 
+/// Packages that requirement AE-06 lists.
+const REQUIRED: [&str; 10] = [
+    "base64",
+    "getrandom",
+    "hmac",
+    "jwt-compact",
+    "serde",
+    "serde_json",
+    "sha2",
+    "spin-sdk",
+    "wasm-bindgen",
+    "worker",
+];
+
+/// What requirement AE-01 lists, and one file of each directory, as an empty one is none.
+const TREE: [&str; 13] = [
+    "Cargo.toml",
+    "wrangler.toml",
+    "spin.toml",
+    "functions/auth/Cargo.toml",
+    "functions/usage/Cargo.toml",
+    "functions/stripe-webhook/Cargo.toml",
+    "functions/jobs/Cargo.toml",
+    "functions/health/Cargo.toml",
+    "shared/core/src/lib.rs",
+    "migrations/sqlite/0001_init.sql",
+    "migrations/postgres/0001_init.sql",
+    "tests/acceptance/src/main.rs",
+    "scripts/test",
+];
+
+const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
+        // Rows: AE-02
         Trial::test("dependencies::the_core_has_no_platform", core),
         Trial::test("dependencies::adapters_know_only_the_core", adapters),
         Trial::test(
@@ -33,6 +74,12 @@ pub(crate) fn trials() -> Vec<Trial> {
             functions,
         ),
         Trial::test("dependencies::nothing_is_published", unpublished),
+        // Rows: AE-06
+        Trial::test("dependencies::required_packages_are_used", required),
+        // Rows: AE-06
+        Trial::test("dependencies::every_package_has_its_reason", justified),
+        // Rows: AE-01
+        Trial::test("dependencies::the_tree_is_whole", tree),
     ]
 }
 
@@ -41,14 +88,16 @@ struct Package {
     name: String,
     directory: String,
     dependencies: BTreeSet<String>,
+    /// Of its tests, which may use anything.
+    for_tests: BTreeSet<String>,
     publish: bool,
 }
 
 fn cargo(command: &[&str], arguments: &[&str]) -> Result<Vec<u8>, Failed> {
-    let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../../Cargo.toml");
+    let manifest = format!("{ROOT}/Cargo.toml");
     let output = Command::new(env!("CARGO"))
         .args(command)
-        .args(["--offline", "--manifest-path", manifest])
+        .args(["--offline", "--manifest-path", &manifest])
         .args(arguments)
         .output()?;
     if !output.status.success() {
@@ -74,17 +123,19 @@ fn packages() -> Result<Vec<Package>, Failed> {
     let root = text(&metadata, "workspace_root").to_owned();
     let package = |package: &Value| {
         let manifest = text(package, "manifest_path").trim_start_matches(&root);
-        // Tests may use anything.
-        let named = list(package, "dependencies")
-            .iter()
-            .filter(|d| text(d, "kind") != "dev");
+        let named = |dev: bool| {
+            let all = list(package, "dependencies").iter();
+            let wanted = all.filter(move |d| (text(d, "kind") == "dev") == dev);
+            wanted.map(|d| text(d, "name").to_owned()).collect()
+        };
         Package {
             name: text(package, "name").to_owned(),
             directory: manifest
                 .trim_start_matches('/')
                 .trim_end_matches("/Cargo.toml")
                 .to_owned(),
-            dependencies: named.map(|d| text(d, "name").to_owned()).collect(),
+            dependencies: named(false),
+            for_tests: named(true),
             publish: !package.get("publish").is_some_and(Value::is_array),
         }
     };
@@ -160,5 +211,89 @@ fn unpublished() -> Result<(), Failed> {
     none(
         "could be published",
         &open.map(|package| package.name.clone()).collect::<Vec<_>>(),
+    )
+}
+
+/// Whether a file of Rust below `directory` has the text.
+fn mentions(directory: &Path, wanted: &str) -> Result<bool, Failed> {
+    for entry in fs::read_dir(directory)? {
+        let path = entry?.path();
+        let found = if path.is_dir() {
+            mentions(&path, wanted)?
+        } else {
+            path.extension().is_some_and(|ext| ext == "rs")
+                && fs::read_to_string(&path)?.contains(wanted)
+        };
+        if found {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Declared by a crate that ships, and called there.
+fn required() -> Result<(), Failed> {
+    let packages = packages()?;
+    let mut findings = Vec::new();
+    for name in REQUIRED {
+        let path = format!("{}::", name.replace('-', "_"));
+        let mut used = false;
+        let ships = |p: &&Package| {
+            ["shared/", "functions/"]
+                .iter()
+                .any(|d| p.directory.starts_with(d))
+        };
+        for package in packages.iter().filter(ships) {
+            let sources = format!("{ROOT}/{}/src", package.directory);
+            used |= package.dependencies.contains(name) && mentions(Path::new(&sources), &path)?;
+        }
+        if !used {
+            findings.push(name.to_owned());
+        }
+    }
+    none("not used", &findings)
+}
+
+/// What stands in the first column of the table of decision 0007.
+fn reasons() -> Result<BTreeSet<String>, Failed> {
+    let page = fs::read_to_string(format!("{ROOT}/docs/decisions/0007-dependencies.md"))?;
+    let rows = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split('|').next());
+    let names = rows
+        .flat_map(|cell| cell.split('`'))
+        .map(|name| name.trim().to_owned());
+    Ok(names
+        .filter(|name| !name.is_empty() && name != ",")
+        .collect())
+}
+
+fn justified() -> Result<(), Failed> {
+    let reasons = reasons()?;
+    let packages = packages()?;
+    let named = packages
+        .iter()
+        .flat_map(|p| p.dependencies.iter().chain(&p.for_tests));
+    let named: BTreeSet<&String> = named
+        .filter(|name| !name.starts_with("edgekeep-"))
+        .collect();
+    assert!(named.len() > 20, "{} packages", named.len());
+    let mut findings: Vec<String> = named
+        .iter()
+        .filter(|name| !reasons.contains(**name))
+        .map(|name| format!("{name} has no line there"))
+        .collect();
+    let gone = reasons.iter().filter(|name| !named.contains(name));
+    findings.extend(gone.map(|name| format!("{name} is no dependency any more")));
+    none("docs/decisions/0007-dependencies.md", &findings)
+}
+
+fn tree() -> Result<(), Failed> {
+    let missing = TREE
+        .iter()
+        .filter(|path| !Path::new(ROOT).join(path).exists());
+    none(
+        "missing",
+        &missing.map(ToString::to_string).collect::<Vec<_>>(),
     )
 }

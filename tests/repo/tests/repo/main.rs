@@ -3,6 +3,7 @@
 #![expect(
     clippy::arithmetic_side_effects,
     clippy::expect_used,
+    clippy::indexing_slicing,
     clippy::print_stdout,
     reason = "a test without libtest's harness, whose attributes would allow them"
 )]
@@ -10,9 +11,11 @@
 mod catalog;
 mod databases;
 mod dependencies;
+mod manifests;
 mod migrations;
 mod plans;
 mod schema;
+mod scripts;
 mod statements;
 
 use std::process::ExitCode;
@@ -31,6 +34,8 @@ fn main() -> ExitCode {
     let postgres = postgres.map(Arc::new);
 
     let mut trials = dependencies::trials();
+    trials.extend(manifests::trials());
+    trials.extend(scripts::trials());
     trials.extend(statements::trials());
     trials.extend(schema::trials());
     trials.extend(plans::trials());
