@@ -1,4 +1,4 @@
-//! Accounts, sessions and API keys: the deployable of [`edgekeep_core::auth::Auth`].
+//! Accounts and sessions: the deployable of [`edgekeep_core::auth::Auth`].
 
 #[cfg(all(target_family = "wasm", target_os = "wasi"))]
 mod spin;

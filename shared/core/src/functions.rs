@@ -7,17 +7,29 @@ use crate::http::{
     Found, Function, Incoming, Reply, Response, Route, RouteInfo, find, serve as serve_one,
 };
 use crate::jobs::Jobs;
+use crate::organizations::Organizations;
 use crate::port::Platform;
 use crate::scheduler::Scheduler;
 use crate::sql::Query;
 use crate::stripe::StripeWebhook;
 use crate::usage::Usage;
-use crate::{auth, billing, guard, health, jobs, mail, scheduler, stripe, usage};
+use crate::{
+    audit, auth, billing, guard, health, jobs, mail, organizations, scheduler, stripe, usage,
+};
 
 /// Runs a piece of code for every function; add a function here and it is everywhere.
 macro_rules! for_each_function {
     ($macro:ident) => {
-        $macro!(Auth, Usage, Billing, StripeWebhook, Jobs, Health, Scheduler)
+        $macro!(
+            Auth,
+            Organizations,
+            Usage,
+            Billing,
+            StripeWebhook,
+            Jobs,
+            Health,
+            Scheduler
+        )
     };
 }
 
@@ -62,6 +74,7 @@ pub fn routes() -> Vec<(&'static str, &'static RouteInfo)> {
 /// Every statement of the product.
 pub fn queries() -> Vec<&'static Query> {
     let mut lists = vec![
+        audit::QUERIES,
         auth::QUERIES,
         usage::QUERIES,
         billing::QUERIES,
@@ -73,6 +86,7 @@ pub fn queries() -> Vec<&'static Query> {
         guard::idempotency::QUERIES,
         guard::identity::QUERIES,
     ];
+    lists.extend(organizations::QUERIES);
     lists.extend(scheduler::QUERIES);
     lists.into_iter().flatten().copied().collect()
 }

@@ -20,6 +20,7 @@
 )]
 
 pub mod app;
+pub mod audit;
 pub mod auth;
 pub mod billing;
 pub mod config;
@@ -32,6 +33,7 @@ pub mod http;
 pub mod id;
 pub mod jobs;
 pub mod mail;
+pub mod organizations;
 pub mod port;
 pub mod scheduler;
 pub mod sql;

@@ -1,7 +1,5 @@
-//! Sign-in: accounts, sessions, tokens, API keys.
+//! Sign-in: accounts, sessions, tokens.
 
-pub mod api_key;
-mod keys;
 mod mailbox;
 pub mod password;
 pub mod refresh;

@@ -3,14 +3,14 @@
 use serde_json::json;
 
 use super::password::{self, MAX_CHARS, MIN_CHARS};
-use super::store::{AUDIT, INSERT_FOUNDER, INSERT_TENANT, INSERT_USER, VERIFY_EMAIL};
+use super::store::{INSERT_FOUNDER, INSERT_TENANT, INSERT_USER, VERIFY_EMAIL};
+use crate::audit::Entry;
 use crate::crypto::fingerprint;
 use crate::fields::Fields;
 use crate::guard::exact_limit::REGISTER_SOURCE;
 use crate::http::{Code, Context, Error, Interrupt, Method, Reply};
 use crate::mail::{self, Template};
 use crate::port::Platform;
-use crate::sql::Value;
 use crate::tenancy::TenantId;
 use crate::time::DAY;
 
@@ -63,15 +63,13 @@ pub(super) async fn register<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, 
             INSERT_FOUNDER.bind(&tenant, [user.as_str().into(), cx.now.into()]),
             welcome.queue_if_user(&user, cx.now),
             known.queue_unless_user(&user, cx.now),
-            AUDIT.bind([
-                cx.new_id("aud")?.into(),
-                Value::Null,
-                user.as_str().into(),
-                "auth.register".into(),
-                user.as_str().into(),
-                cx.ids.request_id.as_str().into(),
-                cx.now.into(),
-            ]),
+            Entry {
+                tenant: None,
+                actor: &user,
+                action: "auth.register",
+                target: &user,
+            }
+            .append(cx)?,
         ])
         .await?;
     REGISTER_SOURCE.judge(rows.first().map_or(&[], Vec::as_slice), cx.now)?;

@@ -1,12 +1,12 @@
 //! The auth function's table.
 
-use super::{keys, mailbox, register, session};
+use super::{mailbox, register, session};
 use crate::guard::rate_limit::RateClass;
-use crate::http::{Access, Context, Function, Idempotency, Interrupt, Reply, Route};
+use crate::http::{Access, Context, Function, Interrupt, Reply, Route};
 use crate::port::Platform;
 use crate::tenancy::Permission;
 
-/// Accounts, sessions and API keys.
+/// Accounts and sessions.
 #[derive(Debug)]
 pub struct Auth;
 
@@ -27,12 +27,6 @@ pub enum Action {
     Me,
     /// Public keys of access tokens.
     Jwks,
-    /// Create an API key.
-    CreateKey,
-    /// List API keys.
-    ListKeys,
-    /// Revoke an API key.
-    RevokeKey,
     /// Read the development mailbox.
     Mailbox,
 }
@@ -95,25 +89,6 @@ impl Function for Auth {
             Action::Jwks,
             Access::Public,
         ),
-        Route::post(
-            "/api/v1/api-keys",
-            "api_keys.create",
-            Action::CreateKey,
-            Access::Member(Permission::ApiKeysWrite),
-        )
-        .idempotency(Idempotency::Optional),
-        Route::get(
-            "/api/v1/api-keys",
-            "api_keys.list",
-            Action::ListKeys,
-            Access::Member(Permission::ApiKeysRead),
-        ),
-        Route::delete(
-            "/api/v1/api-keys/:id",
-            "api_keys.revoke",
-            Action::RevokeKey,
-            Access::Member(Permission::ApiKeysWrite),
-        ),
         Route::get(
             "/api/v1/dev/mailbox",
             "dev.mailbox",
@@ -132,9 +107,6 @@ impl Function for Auth {
             Action::Logout => session::logout(cx).await,
             Action::Me => session::me(cx).await,
             Action::Jwks => session::jwks(cx),
-            Action::CreateKey => keys::create(cx).await,
-            Action::ListKeys => keys::list(cx).await,
-            Action::RevokeKey => keys::revoke(cx).await,
             Action::Mailbox => mailbox::read(cx).await,
         }
     }

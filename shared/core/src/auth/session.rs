@@ -6,9 +6,10 @@ use super::password::{self, MAX_CHARS};
 use super::refresh::Refresh;
 use super::register::email;
 use super::store::{
-    ACCOUNT, AUDIT, Account, END_SESSION, INSERT_SESSION, PROFILE, ROTATE, SESSION, Session,
+    ACCOUNT, Account, END_SESSION, INSERT_SESSION, PROFILE, ROTATE, SESSION, Session,
 };
 use super::token::{ACCESS_SECONDS, Subject, issue_access};
+use crate::audit::Entry;
 use crate::fields::Fields;
 use crate::guard::exact_limit::{LOGIN_ACCOUNT, LOGIN_SOURCE};
 use crate::http::{Code, Context, Error, Interrupt, Reply, Response};
@@ -54,34 +55,71 @@ pub(super) async fn login<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Int
         return Err(Error::new(Code::EmailUnverified).into());
     }
 
-    let session = cx.new_id("ses")?;
-    let tenant = TenantId::proven(account.tenant.as_str());
-    cx.batch(&[
+    let who = SignIn {
+        user: &account.user,
+        tenant: &account.tenant,
+        role: &account.role,
+    };
+    let forgiven = vec![
         LOGIN_ACCOUNT.forgive(&email),
         LOGIN_SOURCE.refund(cx.client),
-        INSERT_SESSION.bind(
-            &tenant,
-            [
-                session.as_str().into(),
-                account.user.as_str().into(),
-                cx.now.into(),
-                cx.now.plus(REFRESH_LIFE).into(),
-            ],
-        ),
-        audit(cx, &account.tenant, &account.user, "auth.login", &session)?,
-    ])
-    .await?;
+    ];
+    Ok(start(cx, &who, forgiven).await?)
+}
+
+/// Somebody who has proven who they are.
+pub(super) struct SignIn<'a> {
+    pub(super) user: &'a str,
+    pub(super) tenant: &'a str,
+    pub(super) role: &'a str,
+}
+
+/// Starts a session and gives its tokens. `also` is written in the same batch. Every way to sign
+/// in ends here.
+pub(super) async fn start<P: Platform>(
+    cx: &Context<'_, P>,
+    who: &SignIn<'_>,
+    also: Vec<Statement>,
+) -> Result<Reply, Error> {
+    let session = cx.new_id("ses")?;
+    let mut writes = also;
+    writes.push(INSERT_SESSION.bind(
+        &TenantId::proven(who.tenant),
+        [
+            session.as_str().into(),
+            who.user.into(),
+            cx.now.into(),
+            cx.now.plus(REFRESH_LIFE).into(),
+        ],
+    ));
+    writes.push(audit(cx, who, "auth.login", &session)?);
+    cx.batch(&writes).await?;
+    let subject = Subject {
+        user: who.user,
+        tenant: who.tenant,
+        session: &session,
+        role: who.role,
+    };
     let refresh = Refresh {
         session: session.clone(),
         counter: 0,
     };
-    let subject = Subject {
-        user: &account.user,
-        tenant: &account.tenant,
-        session: &session,
-        role: &account.role,
+    tokens(cx, &subject, &refresh)
+}
+
+fn audit<P: Platform>(
+    cx: &Context<'_, P>,
+    who: &SignIn<'_>,
+    action: &'static str,
+    session: &str,
+) -> Result<Statement, Error> {
+    let entry = Entry {
+        tenant: Some(who.tenant),
+        actor: who.user,
+        action,
+        target: session,
     };
-    Ok(tokens(cx, &subject, &refresh)?)
+    entry.append(cx)
 }
 
 /// Exchanges a refresh token for its successor and a new access token.
@@ -135,19 +173,18 @@ async fn end_reused<P: Platform>(
     session: &Session,
     presented: &Refresh,
 ) -> Result<Error, Error> {
+    let who = SignIn {
+        user: &session.user,
+        tenant: &session.tenant,
+        role: &session.role,
+    };
     cx.batch(&[
         END_SESSION.bind([
             presented.session.as_str().into(),
             cx.now.into(),
             "refresh_reuse_detected".into(),
         ]),
-        audit(
-            cx,
-            &session.tenant,
-            &session.user,
-            "refresh_reuse_detected",
-            &presented.session,
-        )?,
+        audit(cx, &who, "refresh_reuse_detected", &presented.session)?,
     ])
     .await?;
     cx.log(
@@ -162,15 +199,14 @@ async fn end_reused<P: Platform>(
 pub(super) async fn logout<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
     let (actor, _) = cx.load(|_| Vec::new()).await?;
     let session = actor.session.unwrap_or_default();
+    let who = SignIn {
+        user: &actor.user,
+        tenant: actor.tenant.as_str(),
+        role: actor.role.name(),
+    };
     cx.batch(&[
         END_SESSION.bind([session.as_str().into(), cx.now.into(), "logout".into()]),
-        audit(
-            cx,
-            actor.tenant.as_str(),
-            &actor.user,
-            "auth.logout",
-            &session,
-        )?,
+        audit(cx, &who, "auth.logout", &session)?,
     ])
     .await?;
     Ok(Reply::ok(&json!({"status": "signed_out"})))
@@ -222,23 +258,4 @@ fn tokens<P: Platform>(
         "expires_in": ACCESS_SECONDS,
         "session_id": refresh.session,
     })))
-}
-
-/// The statement that records who did what.
-pub(super) fn audit<P: Platform>(
-    cx: &Context<'_, P>,
-    tenant: &str,
-    actor: &str,
-    action: &str,
-    target: &str,
-) -> Result<Statement, Error> {
-    Ok(AUDIT.bind([
-        cx.new_id("aud")?.into(),
-        tenant.into(),
-        actor.into(),
-        action.into(),
-        target.into(),
-        cx.ids.request_id.as_str().into(),
-        cx.now.into(),
-    ]))
 }

@@ -61,33 +61,6 @@ crate::queries! {
         JOIN memberships m ON m.user_id = u.id
         JOIN tenants t ON t.id = m.tenant_id
         WHERE m.tenant_id = ?1 AND u.id = ?2";
-    /// `?1` tenant, `?2` id, `?3` user, `?4` name, `?5` secret hash, `?6` scopes, `?7` now,
-    /// `?8` end. Only while the plan allows one more.
-    INSERT_KEY: TenantQuery = "auth.insert_key", "
-        INSERT INTO api_keys (tenant_id, id, user_id, name, secret_hash, scopes, created_at, expires_at)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
-    /// `?1` tenant. Live keys and how many the plan allows.
-    KEY_COUNT: TenantQuery = "auth.key_count", "
-        SELECT COUNT(k.id), p.max_api_keys
-        FROM tenants t
-        JOIN plans p ON p.id = t.plan_id
-        LEFT JOIN api_keys k ON k.tenant_id = t.id AND k.revoked_at IS NULL
-        WHERE t.id = ?1
-        GROUP BY p.max_api_keys";
-    /// `?1` tenant, `?2` and `?3` the place after which to go on, `?4` most.
-    LIST_KEYS: TenantQuery = "auth.list_keys", "
-        SELECT id, name, scopes, user_id, created_at, expires_at, revoked_at
-        FROM api_keys WHERE tenant_id = ?1 AND (created_at, id) < (?2, ?3)
-        ORDER BY created_at DESC, id DESC LIMIT ?4";
-    /// `?1` tenant, `?2` key, `?3` now. Revoking twice keeps the first time.
-    REVOKE_KEY: TenantQuery = "auth.revoke_key", "
-        UPDATE api_keys SET revoked_at = COALESCE(revoked_at, ?3)
-        WHERE tenant_id = ?1 AND id = ?2
-        RETURNING id, name, scopes, user_id, created_at, expires_at, revoked_at";
-    /// `?1` id, `?2` tenant or NULL, `?3` actor, `?4` action, `?5` target, `?6` request, `?7` now.
-    AUDIT: SystemQuery = "auth.audit", "
-        INSERT INTO audit_log (id, tenant_id, actor, action, target, request_id, created_at)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
 }
 
 /// What sign-in reads of an account ([`ACCOUNT`]).

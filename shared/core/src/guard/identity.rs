@@ -1,9 +1,9 @@
 //! Who is calling: the credential a request carries, and the rows that say what it is worth
 //! right now.
 
-use crate::auth::api_key::KeyCredential;
 use crate::auth::token::{AccessClaims, ServiceClaims};
 use crate::http::{Access, Actor, Code, Error, HeaderSource};
+use crate::organizations::api_keys::key::KeyCredential;
 use crate::port::DatabaseError;
 use crate::sql::{Row, Statement};
 use crate::tenancy::{Role, TenantId};

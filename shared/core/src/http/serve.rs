@@ -9,10 +9,11 @@ use super::route::{Access, Found, Route, RouteInfo, find};
 use super::trace::RequestIds;
 use super::{cors, headers};
 use crate::app::Ready;
-use crate::auth::{api_key, token};
+use crate::auth::token;
 use crate::guard::idempotency::Claim;
 use crate::guard::identity::{Credential, Presented};
 use crate::guard::rate_limit::{self, Caller, Decision};
+use crate::organizations::api_keys::key as api_key;
 use crate::port::{Level, Platform};
 use crate::time::{DAY, Millis};
 

@@ -35,6 +35,7 @@ fn every_function_answers_on_its_paths(api: &Api) {
         ("jobs", "/api/v1/jobs"),
         ("health", "/healthz"),
         ("scheduler", "/api/v1/scheduler/tasks"),
+        ("organizations", "/api/v1/api-keys"),
         ("stripe-webhook", "/webhooks/stripe"),
     ] {
         let answer = api.get(path).send();

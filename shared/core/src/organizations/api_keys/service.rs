@@ -2,18 +2,18 @@
 
 use serde_json::{Value as Json, json};
 
-use super::api_key;
-use super::session::audit;
-use super::store::{INSERT_KEY, KEY_COUNT, LIST_KEYS, REVOKE_KEY};
+use super::key;
+use super::store::{COUNT, INSERT, LIST, REVOKE};
+use crate::audit::Entry;
 use crate::fields::Fields;
-use crate::http::{Code, Context, Error, Interrupt, Page, Reply};
+use crate::http::{Actor, Code, Context, Error, Interrupt, Page, Reply};
 use crate::port::{DatabaseError, Platform};
-use crate::sql::Row;
+use crate::sql::{Row, Statement};
 use crate::tenancy::ApiScope;
 use crate::time::Millis;
 
 /// Creates a key and shows it, this one time. A replayed answer has no key in it.
-pub(super) async fn create<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
+pub(in super::super) async fn create<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
     let mut fields = Fields::parse(cx.request.body)?;
     let name = fields.text("name", 1, 100)?;
     let scopes = scopes(fields.opt_list("scopes", ApiScope::ALL.len())?)?;
@@ -23,7 +23,7 @@ pub(super) async fn create<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, In
         return Err(Error::invalid("expires_at", "Must lie in the future.").into());
     }
 
-    let (actor, rows) = cx.load(|tenant| vec![KEY_COUNT.bind(tenant, [])]).await?;
+    let (actor, rows) = cx.load(|tenant| vec![COUNT.bind(tenant, [])]).await?;
     if let Some(row) = rows.first().and_then(|rows| rows.first())
         && row
             .opt_int(1)?
@@ -32,8 +32,8 @@ pub(super) async fn create<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, In
         let full = "The plan allows no more API keys; revoke one or upgrade the plan.";
         return Err(Error::new(Code::QuotaExceeded).with_message(full).into());
     }
-    let key = api_key::make(cx.random()?, cx.random()?);
-    let id = key.credential.id.as_str();
+    let new = key::make(cx.random()?, cx.random()?);
+    let id = new.credential.id.as_str();
     let mut shown = json!({
         "id": id,
         "name": name,
@@ -44,55 +44,64 @@ pub(super) async fn create<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, In
     });
     let kept = Reply::json(201, &shown);
     if let Some(object) = shown.as_object_mut() {
-        object.insert("key".to_owned(), json!(key.text));
+        object.insert("key".to_owned(), json!(new.text));
     }
     let writes = vec![
-        INSERT_KEY.bind(
+        INSERT.bind(
             &actor.tenant,
             [
                 id.into(),
                 actor.user.as_str().into(),
                 name.into(),
-                key.credential.secret_hash.as_str().into(),
+                new.credential.secret_hash.as_str().into(),
                 scopes.into(),
                 cx.now.into(),
                 expires_at.into(),
             ],
         ),
-        audit(cx, actor.tenant.as_str(), &actor.user, "api_key.create", id)?,
+        audit(cx, &actor, "api_key.create", id)?,
     ];
     cx.commit_keeping(&actor, writes, Reply::json(201, &shown), &kept)
         .await
 }
 
 /// The tenant's keys, without their secrets.
-pub(super) async fn list<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
+pub(in super::super) async fn list<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
     let page = Page::read(&cx.request)?;
     let (_, rows) = cx
-        .load(|tenant| vec![LIST_KEYS.bind(tenant, page.params())])
+        .load(|tenant| vec![LIST.bind(tenant, page.params())])
         .await?;
     let rows = rows.first().map_or(&[][..], Vec::as_slice);
     Ok(page.reply(rows, |row| Ok((row.int(4)?, row.text(0)?.to_owned())), show)?)
 }
 
 /// Revokes a key at once; it stays in the list.
-pub(super) async fn revoke<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
+pub(in super::super) async fn revoke<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
     let (actor, _) = cx.load(|_| Vec::new()).await?;
     let rows = cx
         .batch(&[
-            REVOKE_KEY.bind(&actor.tenant, [cx.param().into(), cx.now.into()]),
-            audit(
-                cx,
-                actor.tenant.as_str(),
-                &actor.user,
-                "api_key.revoke",
-                cx.param(),
-            )?,
+            REVOKE.bind(&actor.tenant, [cx.param().into(), cx.now.into()]),
+            audit(cx, &actor, "api_key.revoke", cx.param())?,
         ])
         .await?;
     let row = rows.first().and_then(|rows| rows.first());
     let row = row.ok_or_else(|| Error::new(Code::NotFound))?;
     Ok(Reply::ok(&show(row)?))
+}
+
+fn audit<P: Platform>(
+    cx: &Context<'_, P>,
+    actor: &Actor,
+    action: &'static str,
+    key: &str,
+) -> Result<Statement, Error> {
+    let entry = Entry {
+        tenant: Some(actor.tenant.as_str()),
+        actor: &actor.user,
+        action,
+        target: key,
+    };
+    entry.append(cx)
 }
 
 fn show(row: &Row) -> Result<Json, DatabaseError> {
