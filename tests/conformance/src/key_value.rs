@@ -19,6 +19,7 @@ async fn comes_back<P: Platform>(b: &Bench<'_, P>, key: &str, value: &str) -> Ou
     same(&b.get(key).await?.as_deref(), &Some(value))
 }
 
+/// Rows: Z-08
 pub(crate) async fn a_value_comes_back<P: Platform>(b: &Bench<'_, P>) -> Outcome {
     let key = b.id()?;
     same(&b.get(&b.id()?).await?, &None)?;

@@ -401,20 +401,6 @@ impl World {
     }
 }
 
-/// Writes a passed test into the results that scripts/requirements reads.
-#[expect(clippy::disallowed_methods, reason = "tests have an environment")]
-pub fn record(test: &str, rows: &[&str]) {
-    use std::io::Write as _;
-    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/acceptance");
-    let directory = std::env::var("RESULTS_DIR").unwrap_or_else(|_| root.to_owned());
-    let line = json!({"stack": "native-sqlite", "test": format!("robustness::{test}"), "group": "robustness",
-        "rows": rows, "outcome": "passed", "ms": 0});
-    std::fs::create_dir_all(&directory).expect("a directory for results");
-    let path = format!("{directory}/robustness-{test}.jsonl");
-    let mut file = std::fs::File::create(path).expect("a file for results");
-    writeln!(file, "{line}").expect("the result is written");
-}
-
 /// Runs a test on one thread, as the platforms do.
 pub fn run(test: impl AsyncFnOnce()) {
     let runtime = tokio::runtime::Builder::new_current_thread()

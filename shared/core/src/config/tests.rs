@@ -35,6 +35,7 @@ fn defaults_hold_for_a_small_production_setup() {
     assert!(config.warnings.is_empty());
 }
 
+/// Rows: Q-02 R-06
 #[test]
 fn all_problems_are_reported_at_once() {
     let values = BTreeMap::from([("MAX_BODY_BYTES", "lots"), ("CORS_ORIGINS", "*")]);
@@ -53,6 +54,7 @@ fn all_problems_are_reported_at_once() {
     }
 }
 
+/// Rows: Q-04 Q-07
 #[test]
 fn each_bad_value_is_refused_by_name_and_never_shown() {
     let bad = [
@@ -85,6 +87,7 @@ fn each_bad_value_is_refused_by_name_and_never_shown() {
     }
 }
 
+/// Rows: Q-05
 #[test]
 fn billing_asks_for_stripe_secrets_only_when_on() {
     let mut values = good();
@@ -136,6 +139,46 @@ fn every_variable_that_is_read_stands_in_the_table() {
             "{name}"
         );
     }
+}
+
+/// Rows: Q-08 Q-18
+#[test]
+fn what_is_not_set_is_what_the_table_says() {
+    let mut values = good();
+    values.insert("ENVIRONMENT", "development");
+    for name in [
+        "GATEWAY_URL",
+        "FRONTEND_URL",
+        "EMAIL_PROVIDER",
+        "RESEND_API_KEY",
+    ] {
+        values.remove(name);
+    }
+    let left_out = format!("{:?}", load(&values).unwrap());
+    let environment = VARIABLES
+        .iter()
+        .find(|variable| variable.name == "ENVIRONMENT");
+    for variable in VARIABLES {
+        if variable.name != "ENVIRONMENT"
+            && let Some(default) = variable.default
+        {
+            let set = values.insert(variable.name, default);
+            assert_eq!(set, None, "{} is not left out", variable.name);
+            assert_eq!(
+                format!("{:?}", load(&values).unwrap()),
+                left_out,
+                "{}",
+                variable.name
+            );
+        }
+    }
+    let mut production = good();
+    production.remove("ENVIRONMENT");
+    let found = load(&production).unwrap().environment.name();
+    assert_eq!(
+        environment.and_then(|variable| variable.default),
+        Some(found)
+    );
 }
 
 #[test]

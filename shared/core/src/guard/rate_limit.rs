@@ -377,6 +377,7 @@ mod tests {
         assert_eq!((refused.remaining, refused.reset_seconds), (0, 60));
     }
 
+    /// Rows: E-15
     #[test]
     fn a_full_minute_fades_over_the_next() {
         let mut limiter = Limiter::default();

@@ -321,6 +321,7 @@ mod tests {
         }
     }
 
+    /// Rows: AD-07 R-09
     #[test]
     fn the_cause_stays_inside() {
         let ids = RequestIds {

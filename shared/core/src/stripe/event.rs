@@ -170,6 +170,7 @@ mod tests {
         Event::read(text.as_bytes()).unwrap()
     }
 
+    /// Rows: H-10
     #[test]
     fn in_the_same_second_the_end_is_last() {
         let created = event("customer.subscription.created", 100).version();

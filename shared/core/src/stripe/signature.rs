@@ -82,6 +82,7 @@ mod tests {
         app.ready().unwrap().config.stripe_webhook_secrets.clone()
     }
 
+    /// Rows: H-06
     #[test]
     fn signatures_of_any_active_secret_are_good() {
         let known = secrets("whsec_one,whsec_two");
@@ -96,6 +97,7 @@ mod tests {
         ));
     }
 
+    /// Rows: H-04
     #[test]
     fn the_time_may_be_five_minutes_off_and_no_more() {
         let known = secrets("whsec_one");
@@ -114,6 +116,7 @@ mod tests {
         }
     }
 
+    /// Rows: H-04
     #[test]
     fn changed_bytes_and_odd_headers_are_refused() {
         let known = secrets("whsec_one");

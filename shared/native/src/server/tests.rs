@@ -81,6 +81,7 @@ fn answers_keep_the_contract() {
     });
 }
 
+/// Rows: E-18
 #[test]
 fn long_bodies_are_refused_however_they_come() {
     with_server(async |address, _stop| {
@@ -119,6 +120,7 @@ fn stopping_waits_for_running_requests() {
     });
 }
 
+/// Rows: AD-07 R-09
 #[test]
 fn a_panic_is_an_answer() {
     let runtime = tokio::runtime::Builder::new_current_thread()

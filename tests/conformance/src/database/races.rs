@@ -67,6 +67,7 @@ pub(crate) async fn upserts_count_exactly<P: Platform>(b: &Bench<'_, P>) -> Outc
     same(&counts, &(1..=MANY).collect())
 }
 
+/// Rows: Z-08
 pub(crate) async fn batches_count_exactly<P: Platform>(b: &Bench<'_, P>) -> Outcome {
     let id = b.id()?;
     let batches = join_all((0..MANY).map(|place| {

@@ -137,6 +137,7 @@ pub(crate) async fn text_sorts_by_bytes<P: Platform>(b: &Bench<'_, P>) -> Outcom
     same(&found?, &texts.to_vec())
 }
 
+/// Rows: M-22
 pub(crate) async fn placeholders_in_values_are_text<P: Platform>(b: &Bench<'_, P>) -> Outcome {
     texts_come_back(
         b,
@@ -155,6 +156,7 @@ pub(crate) async fn placeholders_in_values_are_text<P: Platform>(b: &Bench<'_, P
     .await
 }
 
+/// Rows: M-23
 pub(crate) async fn literals_have_their_types<P: Platform>(b: &Bench<'_, P>) -> Outcome {
     let rows = b.database()?.query(&LITERALS.bind([])).await?;
     let numbers = (Value::Int(1), Value::Int(2_147_483_648));

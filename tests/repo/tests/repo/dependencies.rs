@@ -93,7 +93,7 @@ struct Package {
     publish: bool,
 }
 
-fn cargo(command: &[&str], arguments: &[&str]) -> Result<Vec<u8>, Failed> {
+pub(crate) fn cargo(command: &[&str], arguments: &[&str]) -> Result<Vec<u8>, Failed> {
     let manifest = format!("{ROOT}/Cargo.toml");
     let output = Command::new(env!("CARGO"))
         .args(command)

@@ -7,7 +7,7 @@ use edgekeep_native::migrate::{Migration, Migrator};
 use edgekeep_support::Scratch;
 use libtest_mimic::{Failed, Trial};
 
-use super::{OnPostgres, databases};
+use super::{OnPostgres, databases, dependencies};
 
 /// One that works, and one that fails after its first statement.
 const HALF: &[Migration] = &[
@@ -44,16 +44,20 @@ pub(crate) fn trials() -> Vec<Trial> {
         databases::block_on(run(&url))
     }
     vec![
+        // Rows: M-09
         Trial::test("migrations::go_up_and_down_on_sqlite", || {
             with_file(up_and_down)
         }),
         Trial::test("migrations::fail_whole_on_sqlite", || with_file(fail_whole)),
         Trial::test("migrations::run_once_on_sqlite", || with_file(run_once)),
+        // Rows: M-02
+        Trial::test("migrations::the_tool_knows_every_step", tool),
     ]
 }
 
 pub(crate) fn on_postgres() -> Vec<OnPostgres> {
     vec![
+        // Rows: M-09
         ("migrations::go_up_and_down_on_postgres", |server| {
             Box::pin(async move { up_and_down(&server.create().await?).await })
         }),
@@ -184,5 +188,40 @@ async fn run_once(url: &str) -> Result<(), Failed> {
         done += worker.join().map_err(|_| "a worker panicked")??;
     }
     assert_eq!(done, Migrator::open(url).await?.files().len());
+    Ok(())
+}
+
+/// The commands of an operator, each by its exit code and its words.
+fn tool() -> Result<(), Failed> {
+    let scratch = Scratch::new()?;
+    let url = format!("sqlite:{}", scratch.path().join("tool.db").display());
+    let run = "run --quiet -p edgekeep-native --bin edgekeep";
+    let run: Vec<&str> = run.split(' ').collect();
+    let migrate = |command: &[&str]| {
+        let arguments = [&["--", "migrate"], command, &["--database", &url]].concat();
+        Ok::<_, Failed>(String::from_utf8(dependencies::cargo(&run, &arguments)?)?)
+    };
+    let steps: [(&[&str], &str); 8] = [
+        (&["status"], "pending"),
+        (&["up"], "applied 0001_init"),
+        (&["status"], "Z  0001_init"),
+        (&["seed"], "the plans are there"),
+        (&["seed"], "the plans are there"),
+        (&["down", "1000"], "took back 0001_init"),
+        (&["status"], "pending"),
+        (&["up"], "applied 0001_init"),
+    ];
+    for (command, words) in steps {
+        let told = migrate(command)?;
+        assert!(told.contains(words), "{command:?}: {told}");
+    }
+    migrate(&["down", "1000"])?;
+    let refused = migrate(&["seed"])
+        .err()
+        .and_then(|failed| failed.message().map(str::to_owned));
+    assert!(
+        refused.is_some_and(|why| why.contains("edgekeep: ")),
+        "there is nothing to seed"
+    );
     Ok(())
 }

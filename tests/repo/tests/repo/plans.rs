@@ -21,12 +21,14 @@ const HOT: [&str; 4] = [
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
+        // Rows: AC-10
         Trial::test("plans::hot_statements_use_an_index_on_sqlite", hot),
         Trial::test("plans::no_statement_scans_a_table_on_sqlite", sqlite),
     ]
 }
 
 pub(crate) fn on_postgres() -> Vec<OnPostgres> {
+    // Rows: AC-10
     vec![("plans::no_statement_scans_a_table_on_postgres", |server| {
         Box::pin(async move {
             let client = databases::postgres(server).await?;

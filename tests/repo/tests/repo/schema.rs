@@ -94,7 +94,9 @@ const CHANGES: [&str; 12] = [
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
+        // Rows: M-01
         Trial::test("schema::both_dialects_have_the_same_files", same_files),
+        // Rows: M-04 M-05 M-06
         Trial::test("schema::every_table_and_index_is_there", inventory),
         Trial::test("schema::sqlite_tables_are_strict", strict),
         Trial::test("schema::tenants_own_their_rows", owned),
@@ -107,6 +109,7 @@ pub(crate) fn trials() -> Vec<Trial> {
 
 pub(crate) fn on_postgres() -> Vec<OnPostgres> {
     vec![
+        // Rows: M-01
         ("schema::both_dialects_have_the_same_catalog", |server| {
             Box::pin(async move {
                 let here = catalog::sqlite(&databases::sqlite_within().await?.1)?;

@@ -33,11 +33,13 @@ pub(crate) fn trials() -> Vec<Trial> {
         Trial::test("statements::names_are_unique", names),
         Trial::test("statements::placeholders_are_plain", placeholders),
         Trial::test("statements::text_is_portable", portable),
+        // Rows: M-03 M-08
         Trial::test("statements::prepare_on_sqlite", sqlite),
     ]
 }
 
 pub(crate) fn on_postgres() -> Vec<OnPostgres> {
+    // Rows: M-03 M-08 M-23
     vec![("statements::prepare_on_postgres", |server| {
         Box::pin(async move {
             let client = databases::postgres(server).await?;

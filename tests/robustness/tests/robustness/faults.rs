@@ -2,7 +2,7 @@
 //! and after it is done but before its answer arrives. Tried again, the step has its effect once.
 
 use edgekeep_core::stripe::sign;
-use edgekeep_robustness::{Answer, Call, Fault, Founder, World, record, run, text};
+use edgekeep_robustness::{Answer, Call, Fault, Founder, World, run, text};
 use serde_json::{Value, json};
 
 /// Runs `step` once with a fault at each of its database calls, in a fresh world each time, and
@@ -112,6 +112,7 @@ fn refresh() {
     });
 }
 
+/// Rows: J-02
 #[test]
 fn ingest_loses_nothing_and_counts_nothing_twice() {
     run(async || {
@@ -138,10 +139,10 @@ fn ingest_loses_nothing_and_counts_nothing_twice() {
             },
         )
         .await;
-        record("ingest_loses_nothing_and_counts_nothing_twice", &["J-02"]);
     });
 }
 
+/// Rows: H-08 H-09
 #[test]
 fn a_stripe_event_is_applied_once() {
     run(async || {
@@ -166,10 +167,10 @@ fn a_stripe_event_is_applied_once() {
             },
         )
         .await;
-        record("a_stripe_event_is_applied_once", &["H-08", "H-09"]);
     });
 }
 
+/// Rows: F-08 F-11 F-12
 #[test]
 fn a_job_is_submitted_once() {
     run(async || {
@@ -192,7 +193,6 @@ fn a_job_is_submitted_once() {
             },
         )
         .await;
-        record("a_job_is_submitted_once", &["F-08", "F-11", "F-12"]);
     });
 }
 
@@ -218,6 +218,7 @@ fn an_api_key_is_created_once() {
     });
 }
 
+/// Rows: G-12 G-16
 #[test]
 fn a_job_that_loses_its_worker_is_finished_by_the_next() {
     run(async || {
@@ -260,10 +261,6 @@ fn a_job_that_loses_its_worker_is_finished_by_the_next() {
             },
         )
         .await;
-        record(
-            "a_job_that_loses_its_worker_is_finished_by_the_next",
-            &["G-12", "G-16"],
-        );
     });
 }
 
@@ -282,6 +279,7 @@ async fn expire_lease(world: &World, job: &str) {
         .unwrap();
 }
 
+/// Rows: P-12 Q-06
 #[test]
 fn everything_works_while_every_key_value_call_fails() {
     run(async || {
@@ -301,9 +299,5 @@ fn everything_works_while_every_key_value_call_fails() {
         assert_eq!(summary(&world, &key).await["events"], 0);
         let health = world.send(Call::new("GET", "/health")).await.data(200);
         assert_eq!(health["status"], "degraded");
-        record(
-            "everything_works_while_every_key_value_call_fails",
-            &["P-12", "E-16", "AE-04", "Q-06"],
-        );
     });
 }

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use edgekeep_robustness::{Call, Fault, World, record, run};
+use edgekeep_robustness::{Call, Fault, World, run};
 use serde_json::json;
 
 async fn get(world: &World, path: &str) -> edgekeep_robustness::Answer {
     world.send(Call::new("GET", path)).await
 }
 
+/// Rows: P-04 R-09
 #[test]
 fn a_database_that_is_down_shows_and_recovers() {
     run(async || {
@@ -36,13 +37,10 @@ fn a_database_that_is_down_shows_and_recovers() {
         );
         world.set(Fault::None);
         get(&world, "/readyz").await.data(200);
-        record(
-            "a_database_that_is_down_shows_and_recovers",
-            &["P-04", "P-01", "R-09", "AD-07"],
-        );
     });
 }
 
+/// Rows: P-06
 #[test]
 fn a_hanging_database_does_not_hang_the_probe() {
     run(async || {
@@ -54,10 +52,10 @@ fn a_hanging_database_does_not_hang_the_probe() {
         };
         let answered = tokio::time::timeout(Duration::from_secs(6), both).await;
         assert!(answered.is_ok(), "the probes hang with the database");
-        record("a_hanging_database_does_not_hang_the_probe", &["P-06"]);
     });
 }
 
+/// Rows: Q-06
 #[test]
 fn a_missing_binding_is_503_by_name_in_the_log_alone() {
     run(async || {
@@ -73,6 +71,7 @@ fn a_missing_binding_is_503_by_name_in_the_log_alone() {
     });
 }
 
+/// Rows: Q-02 P-03
 #[test]
 fn a_refused_configuration_serves_probes_alone() {
     run(async || {
@@ -87,13 +86,10 @@ fn a_refused_configuration_serves_probes_alone() {
         );
         let text = String::from_utf8(answer.0.body).unwrap();
         assert!(!text.contains("acceptance-"), "{text}");
-        record(
-            "a_refused_configuration_serves_probes_alone",
-            &["Q-02", "P-03"],
-        );
     });
 }
 
+/// Rows: Q-19
 #[test]
 fn development_routes_do_not_exist_in_production() {
     run(async || {
@@ -122,10 +118,10 @@ fn development_routes_do_not_exist_in_production() {
             .to_owned();
         let now = edgekeep_core::port::Platform::now(&world).rfc3339();
         assert_eq!(shown[..16], now[..16]);
-        record("development_routes_do_not_exist_in_production", &["Q-19"]);
     });
 }
 
+/// Rows: H-01 Q-08
 #[test]
 fn billing_off_answers_plainly() {
     run(async || {
@@ -137,6 +133,5 @@ fn billing_off_answers_plainly() {
             (503, &json!("BILLING_DISABLED"))
         );
         get(&world, "/api/v1/billing/plans").await.data(200);
-        record("billing_off_answers_plainly", &["H-01", "Q-08"]);
     });
 }

@@ -50,6 +50,7 @@ fn signed(app: &App, kid: &str, typ: &str, change: impl FnOnce(&mut serde_json::
     format!("{message}.{}", base64url(&signature.to_bytes()))
 }
 
+/// Rows: A-05
 #[test]
 fn a_fresh_token_is_good_for_exactly_fifteen_minutes() {
     let app = app("", &"a".repeat(40));
@@ -64,6 +65,7 @@ fn a_fresh_token_is_good_for_exactly_fifteen_minutes() {
 
 type Change = fn(&mut serde_json::Value);
 
+/// Rows: A-13 A-14
 #[test]
 fn forged_tokens_are_refused() {
     let app = app("", &"a".repeat(40));
@@ -103,6 +105,7 @@ fn forged_tokens_are_refused() {
     );
 }
 
+/// Rows: A-14
 #[test]
 fn algorithms_cannot_be_swapped() {
     let app = app("", &"a".repeat(40));
@@ -153,6 +156,51 @@ fn old_secrets_verify_until_they_are_removed() {
     assert_eq!(code(&after, &token, NOW), Some(Code::TokenInvalid));
 }
 
+/// One letter for each secret of access, refresh and service tokens; and for the former ones.
+fn keys_of(now: [&'static str; 3], former: [&'static str; 3]) -> App {
+    App::new(move |name| {
+        let letter = match name {
+            "ENVIRONMENT" => return Some("test".to_owned()),
+            "JWT_SECRET" => now[0],
+            "JWT_REFRESH_SECRET" => now[1],
+            "SERVICE_JWT_SECRET" => now[2],
+            "JWT_OLD_SECRETS" => former[0],
+            "JWT_REFRESH_OLD_SECRETS" => former[1],
+            "SERVICE_JWT_OLD_SECRETS" => former[2],
+            _ => return None,
+        };
+        Some(letter.repeat(40))
+    })
+}
+
+/// Rows: Q-11
+#[test]
+fn former_secrets_of_every_purpose_work_until_they_are_removed() {
+    let before = keys_of(["a", "b", "c"], ["", "", ""]);
+    let keys = &before.ready().unwrap().keys;
+    let service = issue_service(keys, "cron", "scheduler", NOW).unwrap();
+    let session = "ses_01k9z0000000000000000000aa".to_owned();
+    let token = Refresh {
+        session,
+        counter: 0,
+    };
+    let refresh = keys.seal(&token);
+    let access = access(&before);
+    for (former, works) in [(["a", "b", "c"], true), (["", "", ""], false)] {
+        let app = keys_of(["d", "e", "f"], former);
+        let ready = app.ready().unwrap();
+        assert_eq!(code(&app, &access, NOW).is_none(), works);
+        assert_eq!(
+            verify_service(ready, &service, "scheduler", NOW).is_ok(),
+            works
+        );
+        assert_eq!(ready.keys.open(&refresh).is_some(), works);
+        // What is made now is made with the new one.
+        assert_ne!(ready.keys.seal(&token), refresh);
+    }
+}
+
+/// Rows: P-15
 #[test]
 fn service_tokens_are_for_one_function_and_five_minutes() {
     let app = app("", &"a".repeat(40));

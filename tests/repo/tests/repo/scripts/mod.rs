@@ -27,7 +27,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         Trial::test("scripts::wait_for_gives_up", gives_up),
         // Rows: Q-13
         Trial::test("scripts::secrets_are_32_random_bytes", secret),
-        // Rows: Q-02 Q-03 Q-04 Q-05 Q-07 Q-14
+        // Rows: Q-03 Q-04 Q-05 Q-07 Q-14
         Trial::test("scripts::environments_are_judged", environments),
     ]);
     trials
