@@ -42,10 +42,18 @@ async function check(route, sides) {
 async function timed(side, route, requests, connections) {
   const before = cpuSeconds(side.pid);
   const { seconds, statuses, latencies } = await fire(side.port(route.worker), requests, connections);
-  const cpu = before === undefined ? undefined : (cpuSeconds(side.pid) - before) / requests.length;
+  const cpu = (cpuSeconds(side.pid) - before) / requests.length;
   agree(`${route.name}, statuses of ${side.side}`, JSON.stringify(statuses), `{"200":${requests.length}}`);
   return { rate: requests.length / seconds, p95: percentile(latencies, 0.95), cpu };
 }
+
+const medians = (list) => {
+  const of = (name) => median(list.map((result) => result[name]));
+  return { rate: of("rate"), p95: of("p95"), cpu: of("cpu") };
+};
+
+/** How many times as good ours is, by each measure. */
+const times = (ours, hono) => ({ rate: ours.rate / hono.rate, p95: hono.p95 / ours.p95, cpu: hono.cpu / ours.cpu });
 
 /** Medians of alternating rounds, in which both sides get the very same requests. */
 async function measure(route, sides, connections) {
@@ -63,10 +71,10 @@ async function measure(route, sides, connections) {
       if (round > 0) results[at].push(result);
     }
   }
-  const of = (list, name) => median(list.map((result) => result[name]));
-  const ratios = results[0].map((ours, round) => ours.rate / results[1][round].rate);
-  const [ours, theirs] = results.map((list) => ({ rate: of(list, "rate"), p95: of(list, "p95"), cpu: of(list, "cpu") }));
-  return { ours, hono: theirs, ratios };
+  const [ours, hono] = results.map((list) => medians(list));
+  const rounds = results[0].map((result, round) => times(result, results[1][round]));
+  const rates = rounds.map(({ rate }) => rate).sort((a, b) => a - b);
+  return { ours, hono, ratio: medians(rounds), range: [rates[0], rates.at(-1)] };
 }
 
 const sides = [await start("ours", WORKERS), await start("hono", WORKERS)];
@@ -77,18 +85,17 @@ try {
     await check(route, sides);
     const throughput = await measure(route, sides, 16);
     const crowd = await measure(route, sides, 50);
-    await rows(route, sides);
-    const { ours, hono, ratios } = throughput;
-    routes.push({ ...route, ours, hono, ratios, crowd });
-    const figures = [ours.rate, hono.rate].map((rate) => Math.round(rate).toLocaleString("en"));
-    const cpu = ours.cpu === undefined ? "" : `, CPU ${(hono.cpu / ours.cpu).toFixed(2)}×`;
-    console.log(`${route.name.padEnd(22)} ${(ours.rate / hono.rate).toFixed(2)}× (${figures.join(" : ")} requests/s${cpu})`);
+    await check(route, sides);
+    routes.push({ ...route, ...throughput, crowd });
+    const { ratio, range } = throughput;
+    const [rate, low, high, cpu] = [ratio.rate, ...range, ratio.cpu].map((number) => `${number.toFixed(2)}×`);
+    console.log(`${route.name.padEnd(22)} requests/s ${rate} (rounds ${low} to ${high}), CPU ${cpu}`);
   }
 } finally {
   await Promise.all(sides.map((side) => side.stop()));
 }
 if (!only) {
-  const page = markdown({ routes, trips: await roundTrips(), startup: startup(), quick });
+  const page = markdown({ routes, ...(await roundTrips()), startup: startup(), quick });
   if (quick) console.log(page);
   else writeFileSync("docs/BENCHMARKS.md", page);
 }

@@ -66,13 +66,13 @@ export async function ask(port, bytes) {
   return answer;
 }
 
-/** CPU that a process has used, in seconds; undefined where there is no /proc. */
+/** CPU that a process has used, in seconds; NaN where there is no /proc. */
 export function cpuSeconds(pid) {
   try {
     const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1].split(" ");
     return (Number(fields[11]) + Number(fields[12])) / 100;
   } catch {
-    return undefined;
+    return Number.NaN;
   }
 }
 

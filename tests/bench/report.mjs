@@ -3,97 +3,132 @@
 import { cpus } from "node:os";
 
 const number = (value, digits = 0) =>
-  value === undefined ? "–" : value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
-const times = (value) => `${number(value, 2)}×`;
-const micros = (seconds) => (seconds === undefined ? undefined : seconds * 1e6);
+  value === undefined || Number.isNaN(value) ? "–" : value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
+const times = (value) => (Number.isNaN(value) ? "–" : `${number(value, 2)}×`);
 
 function table(head, rows) {
   const line = (cells) => `| ${cells.join(" | ")} |`;
   return [line(head), line(head.map(() => "---")), ...rows.map(line)].join("\n");
 }
 
-/** What the budgets of the design ask, and what came out. */
-function budgets({ routes, trips, startup }) {
+const IS_LOCAL = `the local D1 is in the same process, so the ratio shows its CPU and hides its round trips, of which Hono
+  makes more. Both sides store the same rows, and D1's own work and SQLite's dominate both`;
+
+/** Why a budget is missed, as far as we know; said only when it is. */
+const WHY = {
+  "me, token first seen": "Wasm verifies Ed25519 in software, WebCrypto natively; an isolate does it once a token.",
+  "ingest of 1": `${IS_LOCAL}. Ours runs five statements, which is what exact deduplication and quota cost.`,
+  "ingest of 100": `${IS_LOCAL}. Ours looks three times at what is stored already, to be exact under concurrency.`,
+  "Stripe event": `${IS_LOCAL}.`,
+  writes: `counters are merged for each quarter of a limit, and the limit of writes is 10 a minute: a merge, which is
+  two calls after the answer, for each third write. A higher limit costs less; of reads it is 100.`,
+  p95: `50 connections that never pause, on a D1 that works on one batch at a time: the time is that of the queue.`,
+};
+
+/** Rows of `[what, budget, measured, verdict]`, and a line for each budget that is missed. */
+function budgets({ routes, trips, merging, startup }) {
+  const open = [];
+  const judge = (what, want, is, holds, { digits = 0, unit = "", why, note = "" }) => {
+    const by = `missed by ${number(Math.abs(is / want - 1) * 100)} %${note}`;
+    const reason = WHY[why] ?? "no reason is known.";
+    if (!holds) open.push(`- **${what}**, ${by}: ${reason}`);
+    return [what, number(want, digits) + unit, number(is, digits) + unit, holds ? "met" : by];
+  };
+  const atMost = (what, want, is, more = {}) => judge(what, want, is, is <= want, more);
+  const atLeast = (what, want, is, more) => judge(what, want, is, is >= want, more);
   const sql = (names) => Math.max(...trips.filter(([name]) => names.includes(name)).map(([, count]) => count));
-  const kv = trips.reduce((sum, [, , count]) => sum + count, 0) / trips.length;
-  const ours = startup.filter(([, wasm]) => wasm !== undefined);
-  const rows = routes.map(({ name, ours, hono, events }) => {
-    const ratio = ours.rate / hono.rate;
-    return [`${events ? "events/s" : "requests/s"} against Hono: ${name}`, events ? 2 : 1, ratio, times, (is, want) => is >= want];
-  });
-  const atMost = (is, want) => is <= want;
-  rows.unshift(
-    ["SQL round trips: me, job status, usage query", 1, sql(["me, token first seen", "me, token repeated", "job status", "usage query"]), number, atMost],
-    ["SQL round trips: login, refresh, job submit, Stripe event", 2, sql(["login", "refresh", "job submit", "Stripe event"]), number, atMost],
-    ["SQL round trips: ingest of up to 100 events", 1, sql(["ingest of 1", "ingest of 100"]), number, atMost],
-    ["KV calls on an authenticated request, below", 0.1, kv, (value) => number(value, 2), (is, want) => is < want],
-    ["Wasm of one function, gzip, KB", 250, Math.max(...ours.map(([, wasm]) => wasm)), number, atMost],
-    ["start-up CPU of one function, ms", 20, Math.max(...ours.map(([, , , cpu]) => cpu)), (value) => number(value, 1), atMost],
-  );
-  rows.push(["p95 at 50 connections, ms", 200, Math.max(...routes.map(({ crowd }) => crowd.ours.p95)), number, atMost]);
-  return rows.map(([what, want, is, show, holds]) => {
-    const by = Math.abs(is / want - 1) * 100;
-    return [what, show(want), show(is), holds(is, want) ? "met" : `missed by ${number(by)} %`];
-  });
+  const largest = (column) => Math.max(...startup.filter(([, wasm]) => wasm !== undefined).map((row) => row[column]));
+  const slowest = routes.toSorted((a, b) => b.crowd.ours.p95 - a.crowd.ours.p95)[0];
+  const [[reads, readCalls], [writes, writeCalls]] = merging;
+  const rows = [
+    atMost("SQL round trips: me, job status, usage query", 1, sql(["me, token first seen", "me, token repeated", "job status", "usage query"])),
+    atMost("SQL round trips: login, refresh, job submit, Stripe event", 2, sql(["login", "refresh", "job submit", "Stripe event"])),
+    atMost("SQL round trips: ingest of up to 100 events", 1, sql(["ingest of 1", "ingest of 100"])),
+    atMost(`KV calls a request, ${reads}`, 0.1, readCalls, { digits: 2 }),
+    atMost(`KV calls a request, ${writes}`, 0.1, writeCalls, { digits: 2, why: "writes" }),
+    atMost("Wasm of one function, KB gzip", 250, largest(1)),
+    atMost("start-up CPU of one function, ms", 20, largest(3), { digits: 1 }),
+  ];
+  for (const { name, ratio, range, events } of routes) {
+    const [want, what] = events ? [2, "events/s"] : [1, "requests/s"];
+    const note = range[1] >= want ? " (some rounds met it)" : "";
+    rows.push(atLeast(`${what} against Hono: ${name}`, want, ratio.rate, { digits: 2, unit: "×", why: name, note }));
+  }
+  const p95 = `p95 at 50 connections, ms; the slowest is ${slowest.name}`;
+  rows.push(atMost(p95, 200, slowest.crowd.ours.p95, { why: "p95" }));
+  return { rows, open };
 }
 
-const NOTES = `## How to read this
+const NOTES = `## How to repeat it
 
-- A ratio is ours to Hono: above 1 we are faster. Requests/s and milliseconds are those of the machine
-  named above, which generates the load too; only the ratios mean anything elsewhere.
-- Both sides run in one workerd each, every function on a socket of its own: no gateway, no proxy of
-  wrangler. Each has its own local D1 and KV. Rounds alternate, both sides get the very same requests,
-  and the medians are shown; the range of the ratios tells how noisy the machine was.
+\`scripts/bench\` measures all of it in one run and writes this page, in about seven minutes; it builds and
+installs what is missing first. Close what else uses the CPU. \`scripts/bench --quick\` takes a minute and
+only prints.
+
+## How to read it
+
+- A ratio above 1 means that ours is better: more requests/s, a shorter p95, less CPU. Absolute numbers are
+  those of the machine named above, which generates the load too; only ratios mean anything elsewhere.
+- Both sides run in one workerd each, every function on a socket of its own: no gateway, no proxy. Each has
+  its own local D1 and KV, in memory where the machine has room. Rounds alternate, both sides get the very
+  same requests, ratios are taken round by round, and the median is shown.
 - The Hono side (\`tests/bench/hono\`) is what a good user of Hono writes: its own middleware for request
   ids, security headers, CORS and body size, jose for tokens, WebCrypto for signatures, as few D1 calls as
-  it can. Before a route is measured, both sides must answer the same to good, repeated and bad requests,
-  with the same header fields; afterwards both databases must hold the same.
-- Ours runs with \`ENVIRONMENT=production\` and \`LOG_LEVEL=warn\`, so that neither side logs. At the default
-  level ours writes one line for each request.
+  it can. Before and after a route is measured, both sides must answer the same to good, repeated and bad
+  requests, with the same header fields, and both databases must hold the same.
+- "Token repeated" is where ours skips the signature: an isolate remembers tokens that it has verified, and
+  jose does not. "Token first seen" is the comparison of the verification itself.
 - What Hono's ingest does not have: it reads what is known and the quota in one call and writes in another,
   so two requests at once with the same new event count it twice, and two at the limit both pass. Ours is
   one transaction.
-- The local D1 is SQLite in the same process; in production the call goes over a network, and then the
-  number of round trips decides.
+- In production a D1 call goes over a network, and then the number of round trips decides. Here it costs
+  nothing: this favours the side that makes more of them.
+- Ours runs with \`ENVIRONMENT=production\` and \`LOG_LEVEL=warn\`, so that neither side logs. At the default
+  level ours writes one line for each request. Rate limits are counted and are far away on both sides; KV
+  calls are counted under the usual limits, sent at the pace that needs most of them.
 - CPU is that of the workerd process, D1 included. Start-up is the CPU to compile a bundle and run its top
   level, the Wasm instance included, in Node, which has the same engine.
 `;
 
 /** The whole page. */
-export function markdown({ routes, trips, startup, quick }) {
-  const speed = routes.map(({ name, ours, hono, ratios, events = 1 }) => [
+export function markdown({ routes, trips, merging, startup, quick }) {
+  const { rows, open } = budgets({ routes, trips, merging, startup });
+  const speed = routes.map(({ name, ratio, range, crowd }) => [
     name,
-    `**${times(ours.rate / hono.rate)}**`,
-    `${times(Math.min(...ratios))} to ${times(Math.max(...ratios))}`,
-    ours.cpu === undefined ? "–" : times(hono.cpu / ours.cpu),
-    number(ours.rate * events),
-    number(hono.rate * events),
-    number(micros(ours.cpu)),
-    number(micros(hono.cpu)),
+    `**${times(ratio.rate)}**`,
+    range.map(times).join(" to "),
+    times(ratio.p95),
+    times(ratio.cpu),
+    times(crowd.ratio.rate),
+    times(crowd.ratio.p95),
   ]);
-  const crowd = routes.map(({ name, crowd: { ours, hono } }) => [
+  const absolute = routes.map(({ name, ours, hono, crowd }) => [
     name,
-    number(ours.p95, 1),
-    number(hono.p95, 1),
-    times(ours.rate / hono.rate),
+    ...[ours.rate, hono.rate].map((rate) => number(rate)),
+    ...[ours.cpu, hono.cpu].map((cpu) => number(cpu * 1e6)),
+    ...[crowd.ours.p95, crowd.hono.p95].map((p95) => number(p95, 1)),
   ]);
+  const calls = Object.fromEntries(routes.map(({ name, calls }) => [name, calls]));
   const parts = [
     "# Benchmarks",
-    `Written by \`scripts/bench${quick ? " --quick" : ""}\` on ${new Date().toISOString().slice(0, 10)}, on ${cpus().length} × ${cpus()[0].model}.`,
+    `Written by \`scripts/bench${quick ? " --quick" : ""}\` on ${new Date().toISOString().slice(0, 10)}, on ${cpus().length} × ${cpus()[0].model}.
+Ours against the same routes in Hono, in one run.`,
+    "## Ratios",
+    table(["route", "requests/s", "in single rounds", "p95", "CPU", "requests/s, 50 clients", "p95, 50 clients"], speed),
+    "16 clients where nothing else is said. Above 1 ours is better.",
     "## Budgets",
-    table(["what", "budget", "measured", ""], budgets({ routes, trips, startup })),
-    "## Throughput, 16 connections",
-    table(["route", "ratio", "in single rounds", "ratio by CPU", "ours/s", "Hono/s", "ours, µs CPU", "Hono, µs CPU"], speed),
-    "The ingest of 100 is in events/s.",
-    "## 50 connections",
-    table(["route", "p95 ours, ms", "p95 Hono, ms", "ratio of requests/s"], crowd),
+    table(["what", "budget", "measured", ""], rows),
+    "### Open",
+    open.length ? open.join("\n") : "None: every budget is met.",
     "## Round trips of one request",
-    table(["route", "SQL", "KV"], trips),
+    table(["route", "SQL, ours", "SQL, Hono", "KV, ours"], trips.map(([name, sql, kv]) => [name, sql, calls[name] ?? "–", kv])),
     "## Size and start",
     table(
       ["function", "Wasm, KB gzip", "script, KB gzip", "start-up CPU, ms"],
       startup.map(([name, wasm, script, cpu]) => [name, number(wasm), number(script), number(cpu, 1)]),
     ),
+    "## Absolute numbers of this run",
+    table(["route", "ours/s", "Hono/s", "ours, µs CPU", "Hono, µs CPU", "ours, p95 ms, 50 clients", "Hono, p95 ms, 50 clients"], absolute),
     NOTES.trimEnd(),
   ];
   return `${parts.join("\n\n")}\n`;

@@ -26,6 +26,7 @@ if (script === self) {
       return { format: "module", source, shortCircuit: true };
     },
   });
+  globalThis.addEventListener = () => {};
   const before = process.cpuUsage();
   await import(pathToFileURL(bundle));
   const { user, system } = process.cpuUsage(before);
