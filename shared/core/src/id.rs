@@ -35,11 +35,16 @@ fn symbol(bits: u128) -> char {
     ALPHABET.get(index).map_or('0', |byte| char::from(*byte))
 }
 
+/// Whether `text` could be from [`random_text`], whatever its length.
+pub fn is_random_text(text: &str) -> bool {
+    text.bytes().all(|byte| ALPHABET.contains(&byte))
+}
+
 /// Whether `text` could be an id with that prefix; cheaper than asking the database.
 pub fn is_id(prefix: &str, text: &str) -> bool {
     text.strip_prefix(prefix)
         .and_then(|rest| rest.strip_prefix('_'))
-        .is_some_and(|rest| rest.len() == 26 && rest.bytes().all(|byte| ALPHABET.contains(&byte)))
+        .is_some_and(|rest| rest.len() == 26 && is_random_text(rest))
 }
 
 /// Draws the random part of an id from the platform.

@@ -28,6 +28,12 @@ crate::queries! {
         INSERT INTO idempotency_keys
             (tenant_id, id, fingerprint, status, body, location, created_at, expires_at)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+    /// The same, only if the batch has written the audit entry `?9`.
+    CLAIM_IF: TenantQuery = "idempotency.claim_if_done", "
+        INSERT INTO idempotency_keys
+            (tenant_id, id, fingerprint, status, body, location, created_at, expires_at)
+        SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8
+        WHERE EXISTS (SELECT 1 FROM audit_log WHERE id = ?9)";
 }
 
 /// A key as one caller sent it for one route.
@@ -106,6 +112,32 @@ impl Claim {
             ],
         );
         [EXPIRE.bind([self.id.as_str().into(), now.into()]), claim]
+    }
+
+    /// The same for a guarded batch: claims only if the entry `record` was written, and reads
+    /// the claim that then is there, which may be a faster twin's.
+    pub(crate) fn statements_if(
+        &self,
+        tenant: &crate::tenancy::TenantId,
+        stored: &Stored,
+        record: &str,
+        now: Millis,
+    ) -> [Statement; 3] {
+        let claim = CLAIM_IF.bind(
+            tenant,
+            [
+                self.id.as_str().into(),
+                stored.fingerprint.as_str().into(),
+                i64::from(stored.status).into(),
+                stored.body.as_str().into(),
+                stored.location.clone().into(),
+                now.into(),
+                now.plus(KEPT).into(),
+                record.into(),
+            ],
+        );
+        let expire = EXPIRE.bind([self.id.as_str().into(), now.into()]);
+        [expire, claim, self.find()]
     }
 
     /// What to keep of `reply`; `None` for replies that have no JSON to keep.

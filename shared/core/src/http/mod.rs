@@ -10,7 +10,7 @@ mod route;
 mod serve;
 mod trace;
 
-pub use context::{Actor, Context, Meter, in_background};
+pub use context::{Actor, Context, Guarded, Meter, in_background};
 pub use error::{Code, Error, Interrupt, Kind};
 pub use headers::CANONICAL_SECURITY_HEADERS;
 pub use message::{

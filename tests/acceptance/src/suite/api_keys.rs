@@ -1,6 +1,6 @@
 //! API keys.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::tests;
 use crate::api::Api;
@@ -14,6 +14,10 @@ tests! { "api_keys":
     keys_of_other_tenants_do_not_exist ["L-04" "L-05"];
     typos_cost_no_query [];
     the_plan_limits_keys [];
+    the_plan_limits_keys_that_are_made_at_once [];
+    a_refused_creation_claims_nothing [];
+    texts_that_are_no_keys_do_not_exist [];
+    a_creation_is_replayed_after_its_key_has_expired [];
     keys_are_listed_in_pages ["AD-15"];
     creation_is_replayed_without_the_secret ["F-05" "F-19"];
 }
@@ -162,6 +166,97 @@ fn the_plan_limits_keys(api: &Api) {
         .bearer(&founder.access)
         .send();
     sixth.refused(429, "QUOTA_EXCEEDED");
+}
+
+fn the_plan_limits_keys_that_are_made_at_once(api: &Api) {
+    let founder = founder(api);
+    let create = |index: usize| {
+        let call = api.post("/api/v1/api-keys", &json!({"name": index.to_string()}));
+        // With and without the key: two ways through the code.
+        let call = if index.is_multiple_of(2) {
+            call.key(&format!("create-{index}"))
+        } else {
+            call
+        };
+        call.bearer(&founder.access).send()
+    };
+    let answers = api.parallel(30, create);
+    let made = answers.iter().filter(|answer| answer.status == 201).count();
+    for answer in answers.iter().filter(|answer| answer.status != 201) {
+        answer.refused(429, "QUOTA_EXCEEDED");
+    }
+    let listed = api
+        .get("/api/v1/api-keys?limit=100")
+        .bearer(&founder.access)
+        .send()
+        .data(200);
+    assert_eq!((made, listed.as_array().unwrap().len()), (5, 5));
+}
+
+fn a_refused_creation_claims_nothing(api: &Api) {
+    let founder = founder(api);
+    let create = |body: &Value, later: i64| {
+        api.post("/api/v1/api-keys", body)
+            .bearer(&founder.access)
+            .key(&format!("{}-1", text(&body["name"])))
+            .later(later)
+            .send()
+    };
+    let end = api.now().plus(60_000).rfc3339();
+    for index in 0..5 {
+        let body = json!({"name": index.to_string(), "expires_at": end});
+        create(&body, 0).data(201);
+    }
+    let wanted = json!({"name": "wanted"});
+    create(&wanted, 0).refused(429, "QUOTA_EXCEEDED");
+    // The same key again, now that the others have expired and make room.
+    let made = create(&wanted, 61_000);
+    assert_eq!(made.header("idempotent-replayed"), None);
+    assert!(made.data(201)["key"].is_string());
+    let again = create(&wanted, 61_000);
+    assert_eq!(again.header("idempotent-replayed"), Some("true"));
+}
+
+fn texts_that_are_no_keys_do_not_exist(api: &Api) {
+    let founder = founder(api);
+    let long = "x".repeat(6_000);
+    for id in [
+        long.as_str(),
+        "key_",
+        "key_ABCDEFGHJKMNPQRS",
+        "usr_0",
+        "key_0123456789abcdef0",
+    ] {
+        let answer = api
+            .delete(&format!("/api/v1/api-keys/{id}"))
+            .bearer(&founder.access)
+            .send();
+        answer.refused(404, "NOT_FOUND");
+        assert_eq!(answer.sql(), 1, "it was looked for");
+    }
+}
+
+fn a_creation_is_replayed_after_its_key_has_expired(api: &Api) {
+    let founder = founder(api);
+    let end = api.now().plus(30_000).rfc3339();
+    let body = json!({"name": "short", "expires_at": end});
+    let create = |later: i64| {
+        api.post("/api/v1/api-keys", &body)
+            .bearer(&founder.access)
+            .key("short-1")
+            .later(later)
+            .send()
+    };
+    let first = create(0).data(201);
+    let again = create(31_000);
+    assert_eq!(again.header("idempotent-replayed"), Some("true"));
+    assert_eq!(again.data(201)["id"], first["id"]);
+    let late = api
+        .post("/api/v1/api-keys", &body)
+        .bearer(&founder.access)
+        .later(31_000)
+        .send();
+    late.blames("expires_at");
 }
 
 fn creation_is_replayed_without_the_secret(api: &Api) {

@@ -6,7 +6,7 @@
 
 use crate::crypto::{checksum, fingerprint};
 use crate::http::{Code, Error};
-use crate::id::random_text;
+use crate::id::{is_random_text, random_text};
 
 const PREFIX: &str = "ek_live_";
 const ID_CHARS: u32 = 16;
@@ -64,6 +64,12 @@ pub fn read(text: &str) -> Result<KeyCredential, Error> {
         id: row_id(id),
         secret_hash: fingerprint(text),
     })
+}
+
+/// Whether `text` could be the id of a key's row.
+pub(super) fn is_row_id(text: &str) -> bool {
+    text.strip_prefix("key_")
+        .is_some_and(|rest| rest.len() == 16 && is_random_text(rest))
 }
 
 fn row_id(id: &str) -> String {

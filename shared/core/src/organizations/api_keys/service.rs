@@ -3,12 +3,12 @@
 use serde_json::{Value as Json, json};
 
 use super::key;
-use super::store::{COUNT, INSERT, LIST, REVOKE};
-use crate::audit::Entry;
+use super::store::{GET, INSERT, LIST, LOCK_TENANT, RECORD_CREATED, RECORD_REVOKED, REVOKE};
+use crate::audit::{Entry, Record};
 use crate::fields::Fields;
-use crate::http::{Actor, Code, Context, Error, Interrupt, Page, Reply};
+use crate::http::{Actor, Code, Context, Error, Guarded, Interrupt, Page, Reply};
 use crate::port::{DatabaseError, Platform};
-use crate::sql::{Row, Statement};
+use crate::sql::{Row, TenantQuery};
 use crate::tenancy::ApiScope;
 use crate::time::Millis;
 
@@ -19,18 +19,11 @@ pub(in super::super) async fn create<P: Platform>(cx: &Context<'_, P>) -> Result
     let scopes = scopes(fields.opt_list("scopes", ApiScope::ALL.len())?)?;
     let expires_at = fields.opt_time("expires_at")?;
     fields.finish()?;
+
+    let (actor, _) = cx.load(|_| Vec::new()).await?;
+    // Only now: the replay of a creation is right even when the key has expired since.
     if expires_at.is_some_and(|end| end <= cx.now) {
         return Err(Error::invalid("expires_at", "Must lie in the future.").into());
-    }
-
-    let (actor, rows) = cx.load(|tenant| vec![COUNT.bind(tenant, [])]).await?;
-    if let Some(row) = rows.first().and_then(|rows| rows.first())
-        && row
-            .opt_int(1)?
-            .is_some_and(|most| row.int(0).is_ok_and(|count| count >= most))
-    {
-        let full = "The plan allows no more API keys; revoke one or upgrade the plan.";
-        return Err(Error::new(Code::QuotaExceeded).with_message(full).into());
     }
     let new = key::make(cx.random()?, cx.random()?);
     let id = new.credential.id.as_str();
@@ -46,23 +39,30 @@ pub(in super::super) async fn create<P: Platform>(cx: &Context<'_, P>) -> Result
     if let Some(object) = shown.as_object_mut() {
         object.insert("key".to_owned(), json!(new.text));
     }
-    let writes = vec![
-        INSERT.bind(
-            &actor.tenant,
-            [
-                id.into(),
-                actor.user.as_str().into(),
-                name.into(),
-                new.credential.secret_hash.as_str().into(),
-                scopes.into(),
-                cx.now.into(),
-                expires_at.into(),
-            ],
-        ),
-        audit(cx, &actor, "api_key.create", id)?,
-    ];
-    cx.commit_keeping(&actor, writes, Reply::json(201, &shown), &kept)
-        .await
+    let change = INSERT.bind(
+        &actor.tenant,
+        [
+            id.into(),
+            actor.user.as_str().into(),
+            name.into(),
+            new.credential.secret_hash.as_str().into(),
+            scopes.into(),
+            cx.now.into(),
+            expires_at.into(),
+        ],
+    );
+    let guarded = Guarded {
+        lock: Some(LOCK_TENANT.bind(&actor.tenant, [])),
+        change,
+        record: record(cx, &actor, &RECORD_CREATED, "api_key.create", id)?,
+        rest: Vec::new(),
+    };
+    let reply = Reply::json(201, &shown);
+    let created = cx.commit_guarded(&actor, guarded, reply, &kept).await?;
+    Ok(created.ok_or_else(|| {
+        let full = "The plan allows no more API keys; revoke one or upgrade the plan.";
+        Error::new(Code::QuotaExceeded).with_message(full)
+    })?)
 }
 
 /// The tenant's keys, without their secrets.
@@ -77,31 +77,50 @@ pub(in super::super) async fn list<P: Platform>(cx: &Context<'_, P>) -> Result<R
 
 /// Revokes a key at once; it stays in the list.
 pub(in super::super) async fn revoke<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
-    let (actor, _) = cx.load(|_| Vec::new()).await?;
+    let (actor, id) = one(cx).await?;
     let rows = cx
         .batch(&[
-            REVOKE.bind(&actor.tenant, [cx.param().into(), cx.now.into()]),
-            audit(cx, &actor, "api_key.revoke", cx.param())?,
+            LOCK_TENANT.bind(&actor.tenant, []),
+            record(cx, &actor, &RECORD_REVOKED, "api_key.revoke", id)?.statement,
+            REVOKE.bind(&actor.tenant, [id.into(), cx.now.into()]),
         ])
         .await?;
-    let row = rows.first().and_then(|rows| rows.first());
+    let row = rows.last().and_then(|rows| rows.first());
     let row = row.ok_or_else(|| Error::new(Code::NotFound))?;
     Ok(Reply::ok(&show(row)?))
 }
 
-fn audit<P: Platform>(
+/// The caller and the id of the key that the path names, which is one of the caller's tenant.
+///
+/// # Errors
+/// `NOT_FOUND` for other tenants' keys and for text that is no key's id.
+async fn one<'a, P: Platform>(cx: &'a Context<'_, P>) -> Result<(Actor, &'a str), Interrupt> {
+    let id = Some(cx.param()).filter(|id| key::is_row_id(id));
+    let (actor, rows) = cx
+        .load(|tenant| {
+            let read = id.map(|id| GET.bind(tenant, [id.into()]));
+            read.into_iter().collect()
+        })
+        .await?;
+    let found = rows.first().is_some_and(|rows| !rows.is_empty());
+    let id = id.filter(|_| found);
+    Ok((actor, id.ok_or_else(|| Error::new(Code::NotFound))?))
+}
+
+fn record<P: Platform>(
     cx: &Context<'_, P>,
     actor: &Actor,
+    query: &'static TenantQuery,
     action: &'static str,
     key: &str,
-) -> Result<Statement, Error> {
+) -> Result<Record, Error> {
     let entry = Entry {
         tenant: Some(actor.tenant.as_str()),
         actor: &actor.user,
         action,
         target: key,
     };
-    entry.append(cx)
+    entry.record(cx, query, &actor.tenant)
 }
 
 fn show(row: &Row) -> Result<Json, DatabaseError> {
