@@ -51,11 +51,19 @@ impl Role {
         Self::ALL.into_iter().find(|role| role.name() == name)
     }
 
+    /// The names of the roles that hold `permission`, for SQL that must judge by itself:
+    /// `role IN (?1, ?2, ?3, ?4)`, where NULL matches nothing.
+    pub fn names_with(permission: Permission) -> [Option<&'static str>; 4] {
+        Self::ALL.map(|role| role.allows(permission).then(|| role.name()))
+    }
+
     /// Whether members of this role hold `permission`. This is the whole role matrix.
     pub const fn allows(self, permission: Permission) -> bool {
         match permission {
             Permission::ProfileRead | Permission::UsageRead | Permission::BillingRead => true,
-            Permission::JobsRead | Permission::JobsWrite => !matches!(self, Self::Client),
+            Permission::UsageWrite | Permission::JobsRead | Permission::JobsWrite => {
+                !matches!(self, Self::Client)
+            }
             Permission::ApiKeysRead | Permission::ApiKeysWrite => {
                 matches!(self, Self::Founder | Self::Admin)
             }
@@ -72,6 +80,8 @@ pub enum Permission {
     ApiKeysRead,
     /// Create and revoke API keys.
     ApiKeysWrite,
+    /// Send usage events; members do so by the keys they make.
+    UsageWrite,
     /// Read totals of usage.
     UsageRead,
     /// Read the plan and subscription.

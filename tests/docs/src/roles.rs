@@ -48,8 +48,8 @@ const KEYS: &str = "\
 - *service token*: made for the function that owns the route, and for no other.
 - *signature*: the handler verifies a signature over the raw body.
 - *development*: exists only where `ENVIRONMENT` is development or test; elsewhere it is a 404.
-- A key's scope is an upper bound: on routes that members may call too, the key's owner must also hold
-  the permission.";
+- A key's scope is an upper bound: the key's owner must also hold the permission, in the role they have
+  now. A key ends with its owner's account and membership, and with the tenant.";
 
 /// The route with the answer for every kind of caller.
 fn who(route: &RouteInfo) -> Vec<String> {
@@ -59,7 +59,7 @@ fn who(route: &RouteInfo) -> Vec<String> {
     let (roles, scopes, service) = match route.access {
         Access::Public => ([true; 4], [true; 3], true),
         Access::Member(permission) => (member(permission), [false; 3], false),
-        Access::Key(scope) => ([false; 4], key(scope), false),
+        Access::Key(_, scope) => ([false; 4], key(scope), false),
         Access::MemberOrKey(permission, scope) => (member(permission), key(scope), false),
         Access::Service => ([false; 4], [false; 3], true),
         Access::Signed | Access::Development => ([false; 4], [false; 3], false),
@@ -73,7 +73,9 @@ fn policy(access: Access) -> String {
     match access {
         Access::Public => "anyone".to_owned(),
         Access::Member(permission) => format!("{permission:?}"),
-        Access::Key(scope) => format!("key with {}", code(scope.name())),
+        Access::Key(permission, scope) => {
+            format!("key with {}, owner with {permission:?}", code(scope.name()))
+        }
         Access::MemberOrKey(permission, scope) => {
             format!("{permission:?}, or key with {}", code(scope.name()))
         }

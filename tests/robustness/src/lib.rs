@@ -11,7 +11,7 @@ use edgekeep_core::http::{BodyError, HeaderSource, Incoming, Response};
 use edgekeep_core::port::{
     self, DatabaseError, Dialect, EntropyError, KeyValueError, Level, Missing,
 };
-use edgekeep_core::sql::{Row, Statement};
+use edgekeep_core::sql::{Row, Statement, SystemQuery};
 use edgekeep_core::time::Millis;
 use edgekeep_native::{Client, Database, Memory, Platform, Wakes};
 use serde_json::{Value, json};
@@ -107,6 +107,18 @@ impl World {
 
     pub fn key_value_down(&self, down: bool) {
         self.key_value.down.set(down);
+    }
+
+    /// Runs a statement of the test's own, for what no route does, or cannot show.
+    ///
+    /// # Panics
+    /// When the database refuses it.
+    pub async fn sql(&self, query: &'static SystemQuery, params: &[&str]) -> Vec<Row> {
+        let mut statement = query.bind([]);
+        statement.params = params.iter().map(|&text| text.into()).collect();
+        let database = port::Platform::database(&self.inner).expect("there is a database");
+        let rows = port::Database::query(database, &statement).await;
+        rows.unwrap_or_else(|error| panic!("{}: {error}", query.query().name))
     }
 
     pub async fn send(&self, call: Call) -> Answer {

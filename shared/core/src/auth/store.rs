@@ -29,8 +29,10 @@ crate::queries! {
     /// `?1` address. The newest membership is where the session starts.
     ACCOUNT: SystemQuery = "auth.account_by_email", "
         SELECT u.id, u.password_hash, u.email_verified_at, u.disabled_at, m.tenant_id, m.role
-        FROM users u JOIN memberships m ON m.user_id = u.id
-        WHERE u.email = ?1
+        FROM users u
+        JOIN memberships m ON m.user_id = u.id
+        JOIN tenants t ON t.id = m.tenant_id
+        WHERE u.email = ?1 AND t.deleted_at IS NULL
         ORDER BY m.created_at DESC, m.tenant_id LIMIT 1";
     /// `?1` tenant, `?2` session, `?3` user, `?4` now, `?5` end.
     INSERT_SESSION: TenantQuery = "auth.insert_session", "
@@ -45,9 +47,10 @@ crate::queries! {
     /// `?1` session.
     SESSION: CredentialQuery = "auth.session", "
         SELECT s.refresh_counter, s.refreshed_at, s.expires_at, s.revoked_at, s.user_id,
-            s.tenant_id, m.role, u.disabled_at
+            s.tenant_id, m.role, u.disabled_at, t.deleted_at
         FROM sessions s
         JOIN users u ON u.id = s.user_id
+        JOIN tenants t ON t.id = s.tenant_id
         JOIN memberships m ON m.user_id = s.user_id AND m.tenant_id = s.tenant_id
         WHERE s.id = ?1";
     /// `?1` session, `?2` now, `?3` reason.
@@ -103,7 +106,9 @@ impl Session {
             counter: row.int(0)?,
             refreshed_at: row.int(1)?,
             expires_at: row.int(2)?,
-            ended: row.opt_int(3)?.is_some() || row.opt_int(7)?.is_some(),
+            ended: row.opt_int(3)?.is_some()
+                || row.opt_int(7)?.is_some()
+                || row.opt_int(8)?.is_some(),
             user: row.text(4)?.to_owned(),
             tenant: row.text(5)?.to_owned(),
             role: row.text(6)?.to_owned(),

@@ -12,7 +12,7 @@ use crate::time::Millis;
 crate::queries! {
     /// `?1` session, `?2` user, `?3` tenant, all three from a signed token.
     SESSION_STATE: CredentialQuery = "identity.session", "
-        SELECT m.role, t.plan_id, s.revoked_at, s.expires_at, u.disabled_at
+        SELECT m.role, t.plan_id, s.revoked_at, s.expires_at, u.disabled_at, t.deleted_at
         FROM sessions s
         JOIN users u ON u.id = s.user_id
         JOIN memberships m ON m.user_id = s.user_id AND m.tenant_id = s.tenant_id
@@ -20,9 +20,11 @@ crate::queries! {
         WHERE s.id = ?1 AND s.user_id = ?2 AND s.tenant_id = ?3";
     /// `?1` key id, `?2` hash of its secret.
     KEY_STATE: CredentialQuery = "identity.api_key", "
-        SELECT k.tenant_id, t.plan_id, k.scopes, k.user_id, k.revoked_at, k.expires_at, m.role
+        SELECT k.tenant_id, t.plan_id, k.scopes, k.user_id, k.revoked_at, k.expires_at, m.role,
+            u.disabled_at, t.deleted_at
         FROM api_keys k
         JOIN tenants t ON t.id = k.tenant_id
+        JOIN users u ON u.id = k.user_id
         JOIN memberships m ON m.user_id = k.user_id AND m.tenant_id = k.tenant_id
         WHERE k.id = ?1 AND k.secret_hash = ?2";
 }
@@ -87,8 +89,8 @@ fn judge_member(
     now: Millis,
 ) -> Result<Actor, Error> {
     let row = row.ok_or_else(|| Error::new(Code::SessionEnded))?;
-    let ended = row.opt_int(2)?.is_some() || row.int(3)? <= now.0 || row.opt_int(4)?.is_some();
-    if ended {
+    let gone = row.opt_int(4)?.is_some() || row.opt_int(5)?.is_some();
+    if gone || row.opt_int(2)?.is_some() || row.int(3)? <= now.0 {
         return Err(Error::new(Code::SessionEnded));
     }
     let role = role(row.text(0)?)?;
@@ -107,22 +109,23 @@ fn judge_member(
     })
 }
 
+/// A key is worth what its owner is worth now: it ends with the owner and the tenant, and what
+/// the owner's role does not allow no key does either.
 fn judge_key(row: Option<&Row>, access: Access, now: Millis) -> Result<Actor, Error> {
     let row = row.ok_or_else(|| Error::new(Code::ApiKeyInvalid))?;
+    let gone = row.opt_int(7)?.is_some() || row.opt_int(8)?.is_some();
     let ended = row.opt_int(4)?.is_some() || row.opt_int(5)?.is_some_and(|end| end <= now.0);
-    if ended {
+    if gone || ended {
         return Err(Error::new(Code::ApiKeyInvalid));
     }
     let role = role(row.text(6)?)?;
-    let (wanted, permission) = match access {
-        Access::Key(scope) => (scope, None),
-        Access::MemberOrKey(permission, scope) => (scope, Some(permission)),
-        _ => return Err(Error::new(Code::Forbidden)),
+    let (Access::Key(permission, wanted) | Access::MemberOrKey(permission, wanted)) = access else {
+        return Err(Error::new(Code::Forbidden));
     };
     if row.int(2)? & wanted.bit() == 0 {
         return Err(Error::new(Code::ScopeMissing));
     }
-    if permission.is_some_and(|permission| !role.allows(permission)) {
+    if !role.allows(permission) {
         return Err(Error::new(Code::Forbidden));
     }
     Ok(Actor {

@@ -12,9 +12,9 @@ pub enum Access {
     Public,
     /// A signed-in member whose role holds the permission.
     Member(Permission),
-    /// An API key with the scope.
-    Key(ApiScope),
-    /// A member with the permission, or an API key with the scope.
+    /// An API key with the scope, whose owner holds the permission.
+    Key(Permission, ApiScope),
+    /// A member with the permission, or an API key with the scope whose owner holds it.
     MemberOrKey(Permission, ApiScope),
     /// Another service, by a service token for this audience.
     Service,

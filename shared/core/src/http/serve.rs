@@ -238,7 +238,7 @@ fn credential<I: Incoming>(
     let (member, key, service) = match route.access {
         Access::Public | Access::Signed | Access::Development => return Ok(Credential::None),
         Access::Member(_) => (true, false, false),
-        Access::Key(_) => (false, true, false),
+        Access::Key(..) => (false, true, false),
         Access::MemberOrKey(..) => (true, true, false),
         Access::Service => (false, false, true),
     };

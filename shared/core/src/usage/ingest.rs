@@ -10,7 +10,7 @@ use crate::guard::identity::Credential;
 use crate::http::{Code, Context, Error, Interrupt, Reply};
 use crate::port::{DatabaseError, Platform};
 use crate::sql::Statement;
-use crate::tenancy::ApiScope;
+use crate::tenancy::{ApiScope, Permission, Role};
 
 /// Stores what is new. Accepted means durable; a duplicate is a success; an invalid item is
 /// told apart and does not hold the others up. Over the quota nothing of the request is stored.
@@ -80,6 +80,7 @@ fn statements<P: Platform>(
     let (month, batch) = (month.as_str(), cx.new_id("bat")?);
     let batch = batch.as_str();
     let scope = ApiScope::UsageWrite.bit();
+    let [first, second, third, fourth] = Role::names_with(Permission::UsageWrite);
     Ok(vec![
         OPEN.bind([
             id.into(),
@@ -88,6 +89,10 @@ fn statements<P: Platform>(
             batch.into(),
             cx.now.into(),
             scope.into(),
+            first.into(),
+            second.into(),
+            third.into(),
+            fourth.into(),
         ]),
         ADMIT.bind([
             id.into(),

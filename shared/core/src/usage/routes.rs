@@ -27,7 +27,7 @@ impl Function for Usage {
             "/api/v1/usage/events",
             "usage.ingest",
             Action::Ingest,
-            Access::Key(ApiScope::UsageWrite),
+            Access::Key(Permission::UsageWrite, ApiScope::UsageWrite),
         )
         .rate(RateClass::Ingest)
         .media_types(&[

@@ -103,14 +103,20 @@ macro_rules! insert {
 }
 
 crate::queries! {
-    /// `?1`, `?2` key, `?3` month, `?4` batch, `?5` now, `?6` bit of the scope.
+    /// `?1`, `?2` key, `?3` month, `?4` batch, `?5` now, `?6` bit of the scope, `?7` to `?10`
+    /// roles that may. The same rules as `judge_key` in guard/identity.rs, because the batch
+    /// writes before Rust has judged.
     OPEN: CredentialQuery = "usage.open_month", "
         INSERT INTO usage_months (tenant_id, month, events, batch)
-        SELECT tenant_id, ?3, 0, ?4 FROM api_keys
-        WHERE id = ?1 AND secret_hash = ?2 AND revoked_at IS NULL
-            AND (expires_at IS NULL OR expires_at > ?5) AND (scopes & ?6) <> 0
-            AND EXISTS (SELECT 1 FROM memberships m
-                WHERE m.tenant_id = api_keys.tenant_id AND m.user_id = api_keys.user_id)
+        SELECT k.tenant_id, ?3, 0, ?4
+        FROM api_keys k
+        JOIN tenants t ON t.id = k.tenant_id
+        JOIN users u ON u.id = k.user_id
+        JOIN memberships m ON m.tenant_id = k.tenant_id AND m.user_id = k.user_id
+        WHERE k.id = ?1 AND k.secret_hash = ?2 AND k.revoked_at IS NULL
+            AND (k.expires_at IS NULL OR k.expires_at > ?5) AND (k.scopes & ?6) <> 0
+            AND u.disabled_at IS NULL AND t.deleted_at IS NULL
+            AND m.role IN (?7, ?8, ?9, ?10)
         ON CONFLICT (tenant_id, month) DO UPDATE SET batch = excluded.batch";
     /// `?1`, `?2` key, `?3` events, `?4` month, `?5` batch. A row comes back when there is room.
     ADMIT: CredentialQuery = "usage.admit", admit!("json_each(?3)"),

@@ -234,7 +234,7 @@ fn protected_routes_refuse_strangers(api: &Api) {
             call.send()
         };
         match route.access {
-            Access::Member(_) | Access::MemberOrKey(..) | Access::Key(_) | Access::Service => {
+            Access::Member(_) | Access::MemberOrKey(..) | Access::Key(..) | Access::Service => {
                 let answer = call(None);
                 answer.refused(401, "AUTH_REQUIRED");
                 assert_eq!(answer.header("www-authenticate"), Some("Bearer"));

@@ -2,5 +2,6 @@
 
 mod faults;
 mod health;
+mod keys;
 mod odd_requests;
 mod stripe;
