@@ -12,7 +12,11 @@ export function head(request, names) {
 /** A response. `fields` are names and values, one a line. */
 export function respond(status, fields, body) {
   // The body is copied: it lies in Wasm memory, which changes when this call has returned.
-  return new Response(body.length ? body.slice() : null, { status, headers: record(fields) });
+  const cookies = [];
+  const headers = record(fields, cookies);
+  const response = new Response(body.length ? body.slice() : null, { status, headers });
+  for (const cookie of cookies) response.headers.append("set-cookie", cookie);
+  return response;
 }
 
 /** The body, if it has at most `limit` bytes and comes within `time` ms. */
@@ -83,13 +87,17 @@ export async function send(method, url, fields, body, limit, time) {
   }
 }
 
-/** `{name: value}` from names and values, one a line. The runtime takes pairs at twice the price. */
-function record(fields) {
+/**
+ * `{name: value}` from names and values, one a line. The runtime takes pairs at twice the price.
+ * Cookies go into `cookies`: they are the one header that cannot be joined.
+ */
+function record(fields, cookies) {
   const lines = fields ? fields.split("\n") : [];
   const object = {};
   for (let i = 0; i < lines.length; i += 2) {
     const [name, value] = [lines[i], lines[i + 1]];
-    object[name] = name in object ? object[name] + ", " + value : value;
+    if (name === "set-cookie") cookies?.push(value);
+    else object[name] = name in object ? object[name] + ", " + value : value;
   }
   return object;
 }

@@ -1,6 +1,6 @@
 //! The auth function's table.
 
-use super::{mailbox, register, session};
+use super::{mailbox, register, session, sessions};
 use crate::guard::rate_limit::RateClass;
 use crate::http::{Access, Context, Function, Interrupt, Reply, Route};
 use crate::port::Platform;
@@ -21,8 +21,14 @@ pub enum Action {
     Login,
     /// Exchange a refresh token.
     Refresh,
-    /// End the session.
+    /// End this session, the others, or all.
     Logout,
+    /// List one's sessions.
+    Sessions,
+    /// End one of them.
+    EndSession,
+    /// Get a CSRF token.
+    Csrf,
     /// Who am I.
     Me,
     /// Public keys of access tokens.
@@ -78,6 +84,24 @@ impl Function for Auth {
         )
         .rate(RateClass::Auth),
         Route::get(
+            "/api/v1/auth/sessions",
+            "auth.sessions",
+            Action::Sessions,
+            Access::Member(Permission::ProfileRead),
+        ),
+        Route::delete(
+            "/api/v1/auth/sessions/:id",
+            "auth.end_session",
+            Action::EndSession,
+            Access::Member(Permission::ProfileRead),
+        ),
+        Route::get(
+            "/api/v1/auth/csrf",
+            "auth.csrf",
+            Action::Csrf,
+            Access::Member(Permission::ProfileRead),
+        ),
+        Route::get(
             "/api/v1/auth/me",
             "auth.me",
             Action::Me,
@@ -104,7 +128,10 @@ impl Function for Auth {
             Action::Verify => register::verify(cx).await,
             Action::Login => session::login(cx).await,
             Action::Refresh => session::refresh(cx).await,
-            Action::Logout => session::logout(cx).await,
+            Action::Logout => sessions::logout(cx).await,
+            Action::Sessions => sessions::list(cx).await,
+            Action::EndSession => sessions::end(cx).await,
+            Action::Csrf => sessions::csrf(cx).await,
             Action::Me => session::me(cx).await,
             Action::Jwks => session::jwks(cx),
             Action::Mailbox => mailbox::read(cx).await,

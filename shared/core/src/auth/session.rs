@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::cookie;
 use super::password::{self, MAX_CHARS};
 use super::refresh::Refresh;
 use super::register::email;
@@ -11,15 +12,14 @@ use super::store::{
 use super::token::{ACCESS_SECONDS, Subject, issue_access};
 use crate::audit::Entry;
 use crate::fields::Fields;
+use crate::guard::client::network;
 use crate::guard::exact_limit::{LOGIN_ACCOUNT, LOGIN_SOURCE};
 use crate::http::{Code, Context, Error, Interrupt, Reply, Response};
 use crate::port::{DatabaseError, Level, Platform};
 use crate::sql::Statement;
 use crate::tenancy::TenantId;
-use crate::time::{DAY, Millis, SECOND};
+use crate::time::{Millis, SECOND};
 
-/// A session that is not refreshed for so long ends.
-const REFRESH_LIFE: i64 = 7 * DAY;
 /// How long the token before the current one still gets the same successor: enough for a lost
 /// answer and parallel tabs, too short to share a session unseen (docs/decisions/0004).
 const GRACE: i64 = 10 * SECOND;
@@ -29,6 +29,7 @@ pub(super) async fn login<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Int
     let mut fields = Fields::parse(cx.request.body)?;
     let email = email(&mut fields)?;
     let password = fields.text("password", 1, MAX_CHARS)?;
+    let keep = Keep::read(&mut fields)?;
     fields.finish()?;
 
     let rows = cx
@@ -59,6 +60,8 @@ pub(super) async fn login<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Int
         user: &account.user,
         tenant: &account.tenant,
         role: &account.role,
+        amr: "pwd",
+        keep,
     };
     let forgiven = vec![
         LOGIN_ACCOUNT.forgive(&email),
@@ -67,11 +70,34 @@ pub(super) async fn login<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Int
     Ok(start(cx, &who, forgiven).await?)
 }
 
+/// Where the client keeps the tokens of its session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Keep {
+    /// In the answer's body, for programs.
+    Body,
+    /// In cookies, out of reach of scripts, for browsers.
+    Cookies,
+}
+
+impl Keep {
+    /// The field `mode`: `bearer` (the default) or `cookie`.
+    pub(super) fn read(fields: &mut Fields) -> Result<Self, Error> {
+        match fields.opt_text("mode", 1, 20)?.as_deref() {
+            None | Some("bearer") => Ok(Self::Body),
+            Some("cookie") => Ok(Self::Cookies),
+            Some(_) => Err(Error::invalid("mode", "Must be bearer or cookie.")),
+        }
+    }
+}
+
 /// Somebody who has proven who they are.
 pub(super) struct SignIn<'a> {
     pub(super) user: &'a str,
     pub(super) tenant: &'a str,
     pub(super) role: &'a str,
+    /// By what: RFC 8176 names, blanks between them.
+    pub(super) amr: &'a str,
+    pub(super) keep: Keep,
 }
 
 /// Starts a session and gives its tokens. `also` is written in the same batch. Every way to sign
@@ -81,41 +107,60 @@ pub(super) async fn start<P: Platform>(
     who: &SignIn<'_>,
     also: Vec<Statement>,
 ) -> Result<Reply, Error> {
+    let config = cx.config()?;
     let session = cx.new_id("ses")?;
     let mut writes = also;
-    writes.push(INSERT_SESSION.bind(
-        &TenantId::proven(who.tenant),
-        [
-            session.as_str().into(),
-            who.user.into(),
-            cx.now.into(),
-            cx.now.plus(REFRESH_LIFE).into(),
-        ],
-    ));
-    writes.push(audit(cx, who, "auth.login", &session)?);
+    writes.push(
+        INSERT_SESSION.bind(
+            &TenantId::proven(who.tenant),
+            [
+                session.as_str().into(),
+                who.user.into(),
+                cx.now.into(),
+                cx.now
+                    .plus(config.session_idle.min(config.session_max))
+                    .into(),
+                cx.now.plus(config.session_max).into(),
+                who.amr.into(),
+                user_agent(cx).into(),
+                network(cx.client).into(),
+            ],
+        ),
+    );
+    writes.push(audit(cx, who.tenant, who.user, "auth.login", &session)?);
     cx.batch(&writes).await?;
     let subject = Subject {
         user: who.user,
         tenant: who.tenant,
         session: &session,
         role: who.role,
+        amr: who.amr,
     };
     let refresh = Refresh {
         session: session.clone(),
         counter: 0,
     };
-    tokens(cx, &subject, &refresh)
+    tokens(cx, &subject, &refresh, who.keep)
 }
 
-fn audit<P: Platform>(
+/// What the browser calls itself, shortened; shown to its owner in the list of sessions.
+fn user_agent<P: Platform>(cx: &Context<'_, P>) -> Option<String> {
+    let text = cx.request.headers.header("user-agent")?;
+    let plain = text.chars().filter(|c| !c.is_control()).take(200);
+    Some(plain.collect())
+}
+
+/// The statement that records what happened to a session.
+pub(super) fn audit<P: Platform>(
     cx: &Context<'_, P>,
-    who: &SignIn<'_>,
+    tenant: &str,
+    user: &str,
     action: &'static str,
     session: &str,
 ) -> Result<Statement, Error> {
     let entry = Entry {
-        tenant: Some(who.tenant),
-        actor: who.user,
+        tenant: Some(tenant),
+        actor: user,
         action,
         target: session,
     };
@@ -124,14 +169,16 @@ fn audit<P: Platform>(
 
 /// Exchanges a refresh token for its successor and a new access token.
 pub(super) async fn refresh<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
-    let mut fields = Fields::parse(cx.request.body)?;
-    let text = fields.text("refresh_token", 1, 200)?;
-    fields.finish()?;
-    let presented = cx
-        .ready()?
+    let ready = cx.ready()?;
+    let (text, keep) = presented(cx)?;
+    let presented = ready
         .keys
         .open(&text)
         .ok_or_else(|| Error::new(Code::TokenInvalid))?;
+    if keep == Keep::Cookies {
+        let origins = &ready.config.cors_origins;
+        cookie::check_csrf(&ready.keys, cx.request.headers, &presented.session, origins)?;
+    }
 
     let rows = cx
         .batch(&[
@@ -139,7 +186,7 @@ pub(super) async fn refresh<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, I
                 presented.session.as_str().into(),
                 presented.counter.into(),
                 cx.now.into(),
-                cx.now.plus(REFRESH_LIFE).into(),
+                cx.now.plus(ready.config.session_idle).into(),
             ]),
             SESSION.bind([presented.session.as_str().into()]),
         ])
@@ -163,8 +210,21 @@ pub(super) async fn refresh<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, I
         tenant: &session.tenant,
         session: &presented.session,
         role: &session.role,
+        amr: &session.amr,
     };
-    Ok(tokens(cx, &subject, &successor)?)
+    Ok(tokens(cx, &subject, &successor, keep)?)
+}
+
+/// The refresh token of the body, or else of the cookie.
+fn presented<P: Platform>(cx: &Context<'_, P>) -> Result<(String, Keep), Error> {
+    let in_cookie = cookie::read(cx.request.headers, cookie::REFRESH);
+    if let (true, Some(text)) = (cx.request.body.is_empty(), in_cookie) {
+        return Ok((text, Keep::Cookies));
+    }
+    let mut fields = Fields::parse(cx.request.body)?;
+    let text = fields.text("refresh_token", 1, 200)?;
+    fields.finish()?;
+    Ok((text, Keep::Body))
 }
 
 /// A token that was replaced long ago is in two hands: the session ends for both.
@@ -173,18 +233,19 @@ async fn end_reused<P: Platform>(
     session: &Session,
     presented: &Refresh,
 ) -> Result<Error, Error> {
-    let who = SignIn {
-        user: &session.user,
-        tenant: &session.tenant,
-        role: &session.role,
-    };
     cx.batch(&[
         END_SESSION.bind([
             presented.session.as_str().into(),
             cx.now.into(),
             "refresh_reuse_detected".into(),
         ]),
-        audit(cx, &who, "refresh_reuse_detected", &presented.session)?,
+        audit(
+            cx,
+            &session.tenant,
+            &session.user,
+            "refresh_reuse_detected",
+            &presented.session,
+        )?,
     ])
     .await?;
     cx.log(
@@ -193,23 +254,6 @@ async fn end_reused<P: Platform>(
         &[("session", json!(presented.session))],
     );
     Ok(Error::new(Code::SessionEnded))
-}
-
-/// Ends the caller's session; ending it twice is no error.
-pub(super) async fn logout<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
-    let (actor, _) = cx.load(|_| Vec::new()).await?;
-    let session = actor.session.unwrap_or_default();
-    let who = SignIn {
-        user: &actor.user,
-        tenant: actor.tenant.as_str(),
-        role: actor.role.name(),
-    };
-    cx.batch(&[
-        END_SESSION.bind([session.as_str().into(), cx.now.into(), "logout".into()]),
-        audit(cx, &who, "auth.logout", &session)?,
-    ])
-    .await?;
-    Ok(Reply::ok(&json!({"status": "signed_out"})))
 }
 
 /// The caller's account, tenant and plan, as they are now.
@@ -248,12 +292,25 @@ fn tokens<P: Platform>(
     cx: &Context<'_, P>,
     subject: &Subject<'_>,
     refresh: &Refresh,
+    keep: Keep,
 ) -> Result<Reply, Error> {
     let ready = cx.ready()?;
     let access = issue_access(ready, subject, cx.new_id("jwt")?, cx.now)?;
+    let refresh_token = ready.keys.seal(refresh);
+    if keep == Keep::Cookies {
+        let csrf = cookie::csrf_token(&ready.keys, &refresh.session, cx.random()?);
+        let shown = json!({
+            "session_id": refresh.session,
+            "csrf_token": csrf,
+            "expires_in": ACCESS_SECONDS,
+        });
+        let idle = ready.config.session_idle;
+        let reply = Reply::ok(&shown);
+        return Ok(cookie::set(reply, &access, &refresh_token, &csrf, idle));
+    }
     Ok(Reply::ok(&json!({
         "access_token": access,
-        "refresh_token": ready.keys.seal(refresh),
+        "refresh_token": refresh_token,
         "token_type": "Bearer",
         "expires_in": ACCESS_SECONDS,
         "session_id": refresh.session,

@@ -34,20 +34,23 @@ crate::queries! {
         JOIN tenants t ON t.id = m.tenant_id
         WHERE u.email = ?1 AND t.deleted_at IS NULL
         ORDER BY m.created_at DESC, m.tenant_id LIMIT 1";
-    /// `?1` tenant, `?2` session, `?3` user, `?4` now, `?5` end.
+    /// `?1` tenant, `?2` session, `?3` user, `?4` now, `?5` end, `?6` end in any case, `?7` how
+    /// it was proven, `?8` browser, `?9` network.
     INSERT_SESSION: TenantQuery = "auth.insert_session", "
-        INSERT INTO sessions (id, tenant_id, user_id, refresh_counter, refreshed_at, created_at, expires_at)
-        VALUES (?2, ?1, ?3, 0, ?4, ?4, ?5)";
+        INSERT INTO sessions (id, tenant_id, user_id, refresh_counter, refreshed_at, created_at,
+            expires_at, ends_at, amr, user_agent, network)
+        VALUES (?2, ?1, ?3, 0, ?4, ?4, ?5, ?6, ?7, ?8, ?9)";
     /// `?1` session, `?2` counter presented, `?3` now, `?4` the new end. One of any number of
     /// parallel refreshes wins this update.
     ROTATE: CredentialQuery = "auth.rotate_session", "
-        UPDATE sessions SET refresh_counter = refresh_counter + 1, refreshed_at = ?3, expires_at = ?4
+        UPDATE sessions SET refresh_counter = refresh_counter + 1, refreshed_at = ?3,
+            expires_at = CASE WHEN ends_at < ?4 THEN ends_at ELSE ?4 END
         WHERE id = ?1 AND refresh_counter = ?2 AND revoked_at IS NULL AND expires_at > ?3
         RETURNING id";
     /// `?1` session.
     SESSION: CredentialQuery = "auth.session", "
         SELECT s.refresh_counter, s.refreshed_at, s.expires_at, s.revoked_at, s.user_id,
-            s.tenant_id, m.role, u.disabled_at, t.deleted_at
+            s.tenant_id, m.role, u.disabled_at, t.deleted_at, s.amr
         FROM sessions s
         JOIN users u ON u.id = s.user_id
         JOIN tenants t ON t.id = s.tenant_id
@@ -57,6 +60,20 @@ crate::queries! {
     END_SESSION: CredentialQuery = "auth.end_session", "
         UPDATE sessions SET revoked_at = ?2, revoked_reason = ?3
         WHERE id = ?1 AND revoked_at IS NULL RETURNING id";
+    /// `?1` user, `?2` now, `?3` reason, `?4` a session that stays, or NULL. Ends the others.
+    END_SESSIONS: CredentialQuery = "auth.end_sessions", "
+        UPDATE sessions SET revoked_at = ?2, revoked_reason = ?3
+        WHERE user_id = ?1 AND revoked_at IS NULL
+            AND (CAST(?4 AS TEXT) IS NULL OR id <> ?4) RETURNING id";
+    /// `?1` user, `?2` session: a row if it is theirs.
+    OWN_SESSION: CredentialQuery = "auth.own_session",
+        "SELECT id FROM sessions WHERE id = ?2 AND user_id = ?1";
+    /// `?1` user, `?2` and `?3` the place after which to go on, `?4` most, `?5` now.
+    LIST_SESSIONS: CredentialQuery = "auth.list_sessions", "
+        SELECT id, tenant_id, created_at, refreshed_at, expires_at, user_agent, network, amr
+        FROM sessions
+        WHERE user_id = ?1 AND (created_at, id) < (?2, ?3) AND revoked_at IS NULL AND expires_at > ?5
+        ORDER BY created_at DESC, id DESC LIMIT ?4";
     /// `?1` tenant, `?2` user.
     PROFILE: TenantQuery = "auth.profile", "
         SELECT u.id, u.email, u.email_verified_at, u.created_at, m.role, t.name, t.plan_id
@@ -98,6 +115,7 @@ pub(super) struct Session {
     pub(super) user: String,
     pub(super) tenant: String,
     pub(super) role: String,
+    pub(super) amr: String,
 }
 
 impl Session {
@@ -112,6 +130,7 @@ impl Session {
             user: row.text(4)?.to_owned(),
             tenant: row.text(5)?.to_owned(),
             role: row.text(6)?.to_owned(),
+            amr: row.text(9)?.to_owned(),
         })
     }
 }

@@ -19,7 +19,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::refresh::Refresh;
 use crate::app::Ready;
-use crate::config::Config;
+use crate::config::{Config, Secret};
 use crate::crypto::{base64url, derive_key};
 use crate::http::{Code, Error};
 use crate::tenancy::Role;
@@ -45,6 +45,8 @@ pub struct TokenKeys {
     service: Vec<Hs256Key>,
     /// Keys of refresh tokens, the current one first.
     refresh: Vec<[u8; 32]>,
+    /// Keys of signed values in cookies, the current one first.
+    pub(super) cookie: Vec<[u8; 32]>,
     /// Key of tokens in mails.
     pub(crate) mail: [u8; 32],
 }
@@ -60,7 +62,11 @@ impl TokenKeys {
         let mut verifying = vec![(key_id(&signing.verifying_key()), signing.verifying_key())];
         verifying.extend(old.map(|key| (key_id(&key.verifying_key()), key.verifying_key())));
         let kid = key_id(&signing.verifying_key());
-        let refresh = core::iter::once(&config.refresh_secret).chain(&config.refresh_old_secrets);
+        let refresh = || {
+            core::iter::once(&config.refresh_secret)
+                .chain(&config.refresh_old_secrets)
+                .map(Secret::expose)
+        };
         let service = core::iter::once(&config.service_secret).chain(&config.service_old_secrets);
         Self {
             signing,
@@ -69,8 +75,11 @@ impl TokenKeys {
             service: service
                 .map(|secret| Hs256Key::new(derive_key(secret.expose(), "service-jwt")))
                 .collect(),
-            refresh: refresh
-                .map(|secret| derive_key(secret.expose(), "refresh-token"))
+            refresh: refresh()
+                .map(|secret| derive_key(secret, "refresh-token"))
+                .collect(),
+            cookie: refresh()
+                .map(|secret| derive_key(secret, "cookie"))
                 .collect(),
             mail: derive_key(config.refresh_secret.expose(), "mail-token"),
         }
@@ -130,6 +139,12 @@ pub struct AccessClaims {
     pub session: String,
     /// The role at the time of issue, for services that only read the token.
     pub role: String,
+    /// How the holder proved who they are, as in RFC 8176: `pwd`, `otp`, …
+    #[serde(default)]
+    pub amr: Vec<String>,
+    /// Assurance: 1 for one factor, 2 for two.
+    #[serde(default)]
+    pub aal: u8,
     jti: String,
 }
 
@@ -154,6 +169,13 @@ pub struct Subject<'a> {
     pub session: &'a str,
     /// Role name.
     pub role: &'a str,
+    /// How the session was proven: RFC 8176 names, blanks between them.
+    pub amr: &'a str,
+}
+
+/// Assurance of a session that was proven like this: each factor has one name in `amr`.
+pub(super) fn assurance(amr: &str) -> u8 {
+    if amr.contains(' ') { 2 } else { 1 }
 }
 
 /// Makes an access token of 15 minutes. `jti` must be unique.
@@ -171,6 +193,8 @@ pub fn issue_access(
         tenant: subject.tenant.to_owned(),
         session: subject.session.to_owned(),
         role: subject.role.to_owned(),
+        amr: subject.amr.split(' ').map(str::to_owned).collect(),
+        aal: assurance(subject.amr),
         jti,
     };
     let header = Header::empty()

@@ -105,6 +105,18 @@ impl<'a> Loader<'a> {
         }
     }
 
+    /// A number of units of time, in milliseconds.
+    pub(super) fn span(
+        &mut self,
+        name: &str,
+        default: usize,
+        range: RangeInclusive<usize>,
+        unit: i64,
+    ) -> i64 {
+        let count = i64::try_from(self.size(name, default, range)).unwrap_or_default();
+        count.saturating_mul(unit)
+    }
+
     pub(super) fn size(
         &mut self,
         name: &str,

@@ -11,6 +11,7 @@ use core::fmt;
 pub use variables::{VARIABLES, Variable};
 
 use crate::guard::rate_limit::Limits;
+use crate::time::{DAY, HOUR};
 use checks::Loader;
 
 /// Where the product runs, which decides how strict the checks are.
@@ -112,6 +113,10 @@ pub struct Config {
     pub log_level: crate::port::Level,
     /// `RATE_LIMITS`, over the defaults of the classes.
     pub limits: Limits,
+    /// `SESSION_IDLE_HOURS`, in milliseconds: a session that is not refreshed for so long ends.
+    pub session_idle: i64,
+    /// `SESSION_MAX_DAYS`, in milliseconds: no session lasts longer, however busy it is.
+    pub session_max: i64,
     /// `DB_POOL_MAX`
     pub pool_max: usize,
     /// `MAX_BODY_BYTES`
@@ -168,6 +173,8 @@ impl Config {
             mail_from: from.text("EMAIL_FROM", "Edgekeep <noreply@localhost>"),
             log_level: from.log_level(),
             limits: from.limits(),
+            session_idle: from.span("SESSION_IDLE_HOURS", 168, 1..=720, HOUR),
+            session_max: from.span("SESSION_MAX_DAYS", 30, 1..=365, DAY),
             pool_max: from.size("DB_POOL_MAX", 16, 1..=100),
             max_body_bytes: from.size("MAX_BODY_BYTES", 1_048_576, 1_024..=10_485_760),
             test_clock: from.test_clock(),

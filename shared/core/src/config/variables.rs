@@ -131,6 +131,16 @@ pub const VARIABLES: &[Variable] = &[
         "requests a minute by class, such as read=600,write=60",
     ),
     plain(
+        "SESSION_IDLE_HOURS",
+        "168",
+        "hours without a refresh after which a session ends, 1 to 720",
+    ),
+    plain(
+        "SESSION_MAX_DAYS",
+        "30",
+        "days after which a session ends in any case, 1 to 365",
+    ),
+    plain(
         "DB_POOL_MAX",
         "16",
         "connections to PostgreSQL of the native server, 1 to 100; Workers and Spin have their own",

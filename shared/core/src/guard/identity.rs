@@ -1,6 +1,7 @@
 //! Who is calling: the credential a request carries, and the rows that say what it is worth
 //! right now.
 
+use crate::auth::cookie;
 use crate::auth::token::{AccessClaims, ServiceClaims};
 use crate::http::{Access, Actor, Code, Error, HeaderSource};
 use crate::organizations::api_keys::key::KeyCredential;
@@ -142,10 +143,12 @@ fn role(name: &str) -> Result<Role, Error> {
         .ok_or_else(|| DatabaseError::Shape("a role that does not exist".to_owned()).into())
 }
 
-/// The credential of a request, read from `Authorization` or `X-Api-Key`.
+/// The credential of a request, read from `Authorization`, `X-Api-Key` or the session's cookie.
 pub(crate) enum Presented {
     None,
     Bearer(String),
+    /// From a browser's cookie; whoever sends it may not have meant to.
+    Cookie(String),
 }
 
 impl Presented {
@@ -160,6 +163,9 @@ impl Presented {
             }
             return Ok(Self::Bearer(token.to_owned()));
         }
-        Ok(headers.header("x-api-key").map_or(Self::None, Self::Bearer))
+        if let Some(key) = headers.header("x-api-key") {
+            return Ok(Self::Bearer(key));
+        }
+        Ok(cookie::read(headers, cookie::ACCESS).map_or(Self::None, Self::Cookie))
     }
 }

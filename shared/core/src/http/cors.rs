@@ -5,7 +5,7 @@ use super::message::{HeaderSource, Response};
 const EXPOSED: &str = "x-request-id, x-ratelimit-limit, x-ratelimit-remaining, \
     x-ratelimit-reset, ratelimit, ratelimit-policy, retry-after, idempotent-replayed, location, etag";
 const ALLOWED: &str = "authorization, content-type, idempotency-key, if-match, if-none-match, \
-    traceparent, x-api-version, x-request-id";
+    traceparent, x-api-version, x-csrf-token, x-request-id";
 
 /// The origin of a request, when the list holds exactly it.
 pub(super) fn allowed_origin(headers: &dyn HeaderSource, list: &[String]) -> Option<String> {
@@ -30,6 +30,10 @@ pub(super) fn finish(response: &mut Response, origin: Option<&str>, any_listed: 
         response
             .headers
             .push(("access-control-expose-headers", EXPOSED.to_owned()));
+        // For cookie sessions. The origin is an exact one from the list, never a wildcard.
+        response
+            .headers
+            .push(("access-control-allow-credentials", "true".to_owned()));
     }
 }
 

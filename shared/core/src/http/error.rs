@@ -100,6 +100,7 @@ codes! {
     CredentialsInvalid = "CREDENTIALS_INVALID", 401, Auth, false, "E-mail address or password is wrong.";
     Forbidden = "FORBIDDEN", 403, Auth, false, "You may not do this.";
     EmailUnverified = "EMAIL_UNVERIFIED", 403, Auth, false, "Confirm your e-mail address first; the link is in your mailbox.";
+    CsrfFailed = "CSRF_FAILED", 403, Auth, false, "This request lacks the CSRF token of its session; get one at /api/v1/auth/csrf.";
     ScopeMissing = "SCOPE_MISSING", 403, Auth, false, "This API key lacks the scope for this.";
     RouteNotFound = "ROUTE_NOT_FOUND", 404, NotFound, false, "There is nothing at this path.";
     NotFound = "NOT_FOUND", 404, NotFound, false, "This does not exist.";

@@ -9,7 +9,7 @@ use super::route::{Access, Found, Route, RouteInfo, find};
 use super::trace::RequestIds;
 use super::{cors, headers};
 use crate::app::Ready;
-use crate::auth::token;
+use crate::auth::{cookie, token};
 use crate::guard::idempotency::Claim;
 use crate::guard::identity::{Credential, Presented};
 use crate::guard::rate_limit::{self, Caller, Decision};
@@ -242,8 +242,17 @@ fn credential<I: Incoming>(
         Access::MemberOrKey(..) => (true, true, false),
         Access::Service => (false, false, true),
     };
-    let Presented::Bearer(token) = Presented::read(incoming)? else {
-        return Err(Error::new(Code::AuthRequired));
+    let token = match Presented::read(incoming)? {
+        Presented::Bearer(token) => token,
+        Presented::Cookie(token) if member => {
+            let claims = token::verify_access(ready, &token, now)?;
+            if route.method != Method::Get {
+                let origins = &ready.config.cors_origins;
+                cookie::check_csrf(&ready.keys, incoming, &claims.session, origins)?;
+            }
+            return Ok(Credential::Member(claims));
+        }
+        Presented::Cookie(_) | Presented::None => return Err(Error::new(Code::AuthRequired)),
     };
     if key && api_key::looks_like(&token) {
         return api_key::read(&token).map(Credential::Key);

@@ -12,6 +12,7 @@ mod jobs;
 mod journey;
 mod platform;
 mod scheduler;
+mod sessions;
 mod usage;
 
 /// Declares the tests of a group: name, rows it proves, and whether it runs alone.
@@ -41,6 +42,7 @@ pub fn all() -> Vec<Test> {
         health::tests(),
         bad_input::tests(),
         auth::tests(),
+        sessions::tests(),
         api_keys::tests(),
         usage::tests(),
         billing::tests(),

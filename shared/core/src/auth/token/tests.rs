@@ -22,6 +22,7 @@ fn access(app: &App) -> String {
         tenant: "ten_1",
         session: "ses_1",
         role: "founder",
+        amr: "pwd",
     };
     issue_access(app.ready().unwrap(), &subject, "jti".to_owned(), NOW).unwrap()
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
 use edgekeep_core::auth::token::{ACCESS_SECONDS, SERVICE_SECONDS};
-use edgekeep_core::config::{Config, Secret};
+use edgekeep_core::config::{Config, Secret, VARIABLES};
 use edgekeep_support::Scratch;
 use libtest_mimic::{Failed, Trial};
 
@@ -107,9 +107,13 @@ fn waits() -> Result<(), Failed> {
     let file = variables(&scratch)?;
     let session = fs::read_to_string(format!("{ROOT}/shared/core/src/auth/session.rs"))?;
     assert!(
-        session.contains("const REFRESH_LIFE: i64 = 7 * DAY;") && session.contains("max-age=300"),
+        session.contains("max-age=300"),
         "session.rs has other lives: mend scripts/roll-secret and this test"
     );
+    let idle = VARIABLES
+        .iter()
+        .find(|variable| variable.name == "SESSION_IDLE_HOURS");
+    assert_eq!(idle.and_then(|variable| variable.default), Some("168"));
     let expected = [
         (
             "JWT_SECRET",
