@@ -14,24 +14,33 @@ const METERS = ["api.calls", "tokens.in", "tokens.out", "storage.bytes"];
 export async function seed(db) {
   const now = Date.now();
   const far = now + 86_400_000;
-  const run = (sql, ...values) => db.prepare(sql).bind(...values);
+  const insert = (table, row) =>
+    db
+      .prepare(`INSERT INTO ${table} (${Object.keys(row)}) VALUES (${Object.keys(row).fill("?")})`)
+      .bind(...Object.values(row));
+  const [made, member] = [{ created_at: now }, { tenant_id: TENANT, user_id: USER }];
+  const price = { price_minor: 0, currency: "usd", stripe_lookup_key: "bench_monthly" };
   await db.batch([
-    run("INSERT INTO plans VALUES ('BENCH', 'Bench', 1000000000000, 5, 0, 'usd', 'bench_monthly', 9)"),
-    run("INSERT INTO tenants VALUES (?, 'Bench', 'BENCH', 1, NULL, ?2, ?2, NULL)", TENANT, now),
-    run(
-      "INSERT INTO users (id, email, password_hash, email_verified_at, created_at, updated_at) VALUES (?, 'a@bench.invalid', 'x', ?2, ?2, ?2)",
-      USER,
-      now,
-    ),
-    run("INSERT INTO memberships VALUES (?, ?, 'founder', ?)", TENANT, USER, now),
-    run("INSERT INTO sessions VALUES (?, ?, ?, 0, ?4, ?4, ?5, NULL, NULL)", SESSION, TENANT, USER, now, far),
-    run(
-      "INSERT INTO api_keys VALUES ('key_bench00000000000', ?, ?, 'bench', ?, 7, ?, NULL, NULL)",
-      TENANT,
-      USER,
-      createHash("sha256").update(API_KEY).digest("base64url"),
-      now,
-    ),
+    insert("plans", { id: "BENCH", name: "Bench", monthly_events: 1e12, max_api_keys: 5, sort: 9, ...price }),
+    insert("tenants", { id: TENANT, name: "Bench", plan_id: "BENCH", updated_at: now, ...made }),
+    insert("users", {
+      id: USER,
+      email: "a@bench.invalid",
+      password_hash: "x",
+      email_verified_at: now,
+      updated_at: now,
+      ...made,
+    }),
+    insert("memberships", { ...member, role: "founder", ...made }),
+    insert("sessions", { id: SESSION, ...member, refresh_counter: 0, refreshed_at: now, expires_at: far, ...made }),
+    insert("api_keys", {
+      id: "key_bench00000000000",
+      ...member,
+      name: "bench",
+      secret_hash: createHash("sha256").update(API_KEY).digest("base64url"),
+      scopes: 7,
+      ...made,
+    }),
   ]);
 }
 

@@ -30,7 +30,7 @@ app.get(
     const { sid, sub, ten } = c.get("claims");
     const row = await c.env.DB.prepare(
       `SELECT s.revoked_at, s.expires_at, u.disabled_at, u.id, u.email, u.email_verified_at, u.created_at,
-         m.role, t.id AS tenant, t.name, t.plan_id
+         m.role, t.id AS tenant, t.name, t.plan_id, t.deleted_at
        FROM sessions s
        JOIN users u ON u.id = s.user_id
        JOIN memberships m ON m.user_id = s.user_id AND m.tenant_id = s.tenant_id
@@ -39,7 +39,8 @@ app.get(
     )
       .bind(sid, sub, ten)
       .first();
-    if (!row || row.revoked_at !== null || row.expires_at <= Date.now() || row.disabled_at !== null) {
+    const gone = [row?.revoked_at, row?.disabled_at, row?.deleted_at].some((time) => time !== null);
+    if (gone || row.expires_at <= Date.now()) {
       fail(401, "SESSION_ENDED", "The session has ended.");
     }
     if (!ROLES.has(row.role)) fail(403, "FORBIDDEN", "Your role does not allow this.");

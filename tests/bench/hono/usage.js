@@ -65,12 +65,13 @@ app.post(
     const [[key], ...known] = (
       await DB.batch([
         DB.prepare(
-          `SELECT k.tenant_id, k.scopes, k.revoked_at, k.expires_at, p.monthly_events AS quota, COALESCE(u.events, 0) AS used
+          `SELECT k.tenant_id, k.scopes, k.revoked_at, k.expires_at, u.disabled_at, t.deleted_at, p.monthly_events AS quota, COALESCE(n.events, 0) AS used
            FROM api_keys k
            JOIN tenants t ON t.id = k.tenant_id
            JOIN plans p ON p.id = t.plan_id
+           JOIN users u ON u.id = k.user_id
            JOIN memberships m ON m.user_id = k.user_id AND m.tenant_id = k.tenant_id
-           LEFT JOIN usage_months u ON u.tenant_id = k.tenant_id AND u.month = ?
+           LEFT JOIN usage_months n ON n.tenant_id = k.tenant_id AND n.month = ?
            WHERE k.id = ? AND k.secret_hash = ?`,
         ).bind(month, id, hash),
         ...[...chunks([...distinct.values()], 48)].map((part) =>
@@ -82,7 +83,8 @@ app.post(
         ),
       ])
     ).map(({ results }) => results);
-    if (!key || key.revoked_at !== null || (key.expires_at !== null && key.expires_at <= now)) {
+    const gone = [key?.revoked_at, key?.disabled_at, key?.deleted_at].some((time) => time !== null);
+    if (gone || (key.expires_at !== null && key.expires_at <= now)) {
       fail(401, "API_KEY_INVALID", "The API key is not valid.");
     }
     if ((key.scopes & WRITE) === 0) fail(403, "SCOPE_MISSING", "The key lacks the scope usage:write.");
