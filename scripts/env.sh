@@ -27,8 +27,18 @@ die() {
   exit 1
 }
 
-# edgekeep arguments...: the command-line tool, compiled when it has changed.
-edgekeep() { cargo run --quiet -p edgekeep-native --bin edgekeep -- "$@"; }
+# compiled package binary: brings a native binary up to date; the first time one sees that it works.
+compiled() {
+  if [ -x "$target_dir/debug/$2" ]; then
+    cargo build --quiet -p "$1" --bin "$2"
+  else
+    say "Compiling $2 (once; some minutes)" >&2
+    cargo build -p "$1" --bin "$2"
+  fi
+}
+
+# edgekeep arguments...: the command-line tool.
+edgekeep() { compiled edgekeep-native edgekeep && "$target_dir/debug/edgekeep" "$@"; }
 
 # gzip_kb file: its size as Cloudflare counts it.
 gzip_kb() { echo $((($(gzip -9 -c "$1" | wc -c) + 1023) / 1024)); }
@@ -44,7 +54,7 @@ need_spin() {
 # usage "$0" "${1-}": for -h or --help, prints the comment at the head of the script and ends it.
 usage() {
   case $2 in
-    -h | --help) sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$1" && exit 0 ;;
+    -h | --help) sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$1" | sed '/^shellcheck /d' && exit 0 ;;
   esac
 }
 

@@ -73,7 +73,10 @@ impl Fields {
         match self.opt_text(name, 1, 64)? {
             None => Ok(None),
             Some(text) => Millis::parse(&text).map(Some).ok_or_else(|| {
-                Error::invalid(name, "Must be a date and time that exists, as in RFC 3339.")
+                Error::invalid(
+                    name,
+                    "Must be a date and time that exists, such as 2026-11-01T00:00:00Z (RFC 3339).",
+                )
             }),
         }
     }

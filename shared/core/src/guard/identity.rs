@@ -124,7 +124,8 @@ fn judge_key(row: Option<&Row>, access: Access, now: Millis) -> Result<Actor, Er
         return Err(Error::new(Code::Forbidden));
     };
     if row.int(2)? & wanted.bit() == 0 {
-        return Err(Error::new(Code::ScopeMissing));
+        let missing = format!("This API key lacks the scope {}.", wanted.name());
+        return Err(Error::new(Code::ScopeMissing).with_message(missing));
     }
     if !role.allows(permission) {
         return Err(Error::new(Code::Forbidden));
@@ -159,7 +160,8 @@ impl Presented {
             let (scheme, token) = value.split_once(' ').unwrap_or((value.as_str(), ""));
             let token = token.trim();
             if !scheme.eq_ignore_ascii_case("bearer") || token.is_empty() {
-                return Err(Error::new(Code::AuthRequired));
+                let how = "Sign in required: send authorization: Bearer <token>.";
+                return Err(Error::new(Code::AuthRequired).with_message(how));
             }
             return Ok(Self::Bearer(token.to_owned()));
         }

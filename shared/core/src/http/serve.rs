@@ -263,7 +263,9 @@ fn credential<I: Incoming>(
     if service {
         return token::verify_service(ready, &token, function, now).map(Credential::Service);
     }
-    Err(Error::new(Code::ApiKeyInvalid))
+    // Only routes for keys alone are left.
+    let wanted = "This route takes an API key (ek_…), not an access token.";
+    Err(Error::new(Code::ApiKeyInvalid).with_message(wanted))
 }
 
 /// Whether the credential is proven: tokens by their signature, API keys by having been let in
