@@ -75,7 +75,6 @@ pub fn routes() -> Vec<(&'static str, &'static RouteInfo)> {
 pub fn queries() -> Vec<&'static Query> {
     let mut lists = vec![
         audit::QUERIES,
-        auth::QUERIES,
         usage::QUERIES,
         billing::QUERIES,
         stripe::QUERIES,
@@ -85,7 +84,9 @@ pub fn queries() -> Vec<&'static Query> {
         guard::exact_limit::QUERIES,
         guard::idempotency::QUERIES,
         guard::identity::QUERIES,
+        guard::lockout::QUERIES,
     ];
+    lists.extend(auth::QUERIES);
     lists.extend(organizations::QUERIES);
     lists.extend(scheduler::QUERIES);
     lists.into_iter().flatten().copied().collect()

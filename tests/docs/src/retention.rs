@@ -29,9 +29,10 @@ fn row(policy: &Policy) -> Vec<String> {
 }
 
 const REST: &str = "\
-- The end is the expiry of sessions, links, invitations, idempotency keys and limit windows; the finish
-  of jobs and Stripe events; the creation of mails and AI logs.
-- `verification_links` are only emptied: the account stays.
+- The end is the expiry of sessions, links, invitations, idempotency keys, limit windows and
+  failed attempts; the finish of jobs and Stripe events; the creation of mails and AI logs.
+- `verification_links` are only emptied: the account stays, and can ask for a new one.
+- `unverified_accounts` go with their tenants, counted from the last registration of the address.
 - The parts of a job's result go with the job.
 - Usage events and rollups, API keys, subscriptions, tenants, users and the audit log are kept: nothing
   deletes them yet.";

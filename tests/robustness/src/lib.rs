@@ -1,6 +1,6 @@
 //! A world in one process whose database and store fail when they are told to.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::future::pending;
 use std::rc::Rc;
@@ -9,11 +9,12 @@ use edgekeep_core::app::App;
 use edgekeep_core::functions;
 use edgekeep_core::http::{BodyError, HeaderSource, Incoming, Response};
 use edgekeep_core::port::{
-    self, DatabaseError, Dialect, EntropyError, KeyValueError, Level, Missing,
+    self, DatabaseError, Dialect, EntropyError, KeyValueError, Level, Missing, OutboundError,
+    OutboundRequest, OutboundResponse,
 };
 use edgekeep_core::sql::{Row, Statement, SystemQuery};
 use edgekeep_core::time::Millis;
-use edgekeep_native::{Client, Database, Memory, Platform, Wakes};
+use edgekeep_native::{Database, Memory, Platform, Wakes};
 use serde_json::{Value, json};
 
 /// What the database does.
@@ -39,6 +40,26 @@ pub struct World {
     inner: Platform,
     database: Rc<FaultyDatabase>,
     key_value: Rc<FaultyStore>,
+    network: Rc<Network>,
+}
+
+/// The outside: keeps what was sent to it and answers what it was told to; the real one until
+/// it was told.
+pub struct Network {
+    inner: Platform,
+    sent: RefCell<Vec<OutboundRequest>>,
+    answer: RefCell<Option<Result<OutboundResponse, OutboundError>>>,
+}
+
+impl port::Outbound for Network {
+    async fn send(&self, request: OutboundRequest) -> Result<OutboundResponse, OutboundError> {
+        let told = self.answer.borrow().clone();
+        let Some(answer) = told else {
+            return port::Platform::outbound(&self.inner).send(request).await;
+        };
+        self.sent.borrow_mut().push(request);
+        answer
+    }
 }
 
 pub struct FaultyDatabase {
@@ -92,6 +113,11 @@ impl World {
                 inner: inner.clone(),
                 down: Cell::new(false),
             }),
+            network: Rc::new(Network {
+                inner: inner.clone(),
+                sent: RefCell::default(),
+                answer: RefCell::default(),
+            }),
             inner,
         }
     }
@@ -119,6 +145,20 @@ impl World {
         let database = port::Platform::database(&self.inner).expect("there is a database");
         let rows = port::Database::query(database, &statement).await;
         rows.unwrap_or_else(|error| panic!("{}: {error}", query.query().name))
+    }
+
+    /// What the outside answers from now on.
+    pub fn outside(&self, answer: Result<(u16, &str), OutboundError>) {
+        let answer = answer.map(|(status, body)| OutboundResponse {
+            status,
+            body: body.as_bytes().to_vec(),
+        });
+        *self.network.answer.borrow_mut() = Some(answer);
+    }
+
+    /// What was sent outside since the last call of this.
+    pub fn sent_outside(&self) -> Vec<OutboundRequest> {
+        self.network.sent.take()
     }
 
     pub async fn send(&self, call: Call) -> Answer {
@@ -210,7 +250,7 @@ impl port::KeyValue for FaultyStore {
 impl port::Platform for World {
     type Database = FaultyDatabase;
     type KeyValue = FaultyStore;
-    type Outbound = Client;
+    type Outbound = Network;
     type Queue = Wakes;
 
     fn app(&self) -> &App {
@@ -225,8 +265,8 @@ impl port::Platform for World {
     fn key_value(&self) -> Option<&FaultyStore> {
         Some(&self.key_value)
     }
-    fn outbound(&self) -> &Client {
-        self.inner.outbound()
+    fn outbound(&self) -> &Network {
+        &self.network
     }
     fn queue(&self) -> &Wakes {
         self.inner.queue()
@@ -280,6 +320,11 @@ impl Call {
         self
     }
 
+    fn header_value(&self, name: &str) -> Option<String> {
+        let found = self.headers.iter().find(|(key, _)| key == name);
+        found.map(|(_, value)| value.clone())
+    }
+
     #[must_use]
     pub fn bearer(self, token: &str) -> Self {
         self.header("authorization", &format!("Bearer {token}"))
@@ -288,10 +333,7 @@ impl Call {
 
 impl HeaderSource for Call {
     fn header(&self, name: &str) -> Option<String> {
-        self.headers
-            .iter()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.clone())
+        self.header_value(name)
     }
 }
 
@@ -306,7 +348,9 @@ impl Incoming for Call {
         &self.query
     }
     fn client_address(&self) -> Option<String> {
-        Some("192.0.2.1".to_owned())
+        // Tests say where a request comes from by a header that no adapter reads.
+        let said = self.header_value("x-test-client");
+        Some(said.unwrap_or_else(|| "192.0.2.1".to_owned()))
     }
     async fn body(&mut self, limit: usize) -> Result<Vec<u8>, BodyError> {
         if self.body.len() > limit {

@@ -1,6 +1,8 @@
 //! Sign-in: accounts, sessions, tokens.
 
+mod accounts;
 pub(crate) mod cookie;
+mod login;
 mod mailbox;
 pub mod password;
 pub mod refresh;
@@ -12,4 +14,6 @@ mod store;
 pub mod token;
 
 pub use routes::Auth;
-pub(crate) use store::QUERIES;
+
+/// Every statement of accounts and sessions.
+pub(crate) static QUERIES: [&[&crate::sql::Query]; 2] = [accounts::QUERIES, store::QUERIES];

@@ -2,15 +2,20 @@
 
 use serde_json::json;
 
+use super::accounts::{
+    INSERT_FOUNDER, INSERT_TENANT, KNOWN, NEW_LINK, REGISTER, RENAME_TENANT, VERIFY_EMAIL,
+};
 use super::password::{self, MAX_CHARS, MIN_CHARS};
-use super::store::{INSERT_FOUNDER, INSERT_TENANT, INSERT_USER, VERIFY_EMAIL};
 use crate::audit::Entry;
 use crate::crypto::fingerprint;
 use crate::fields::Fields;
-use crate::guard::exact_limit::REGISTER_SOURCE;
+use crate::guard::exact_limit::{
+    MAIL_SOURCE, REGISTER_RECIPIENT, REGISTER_SOURCE, RESEND_RECIPIENT, Rule,
+};
 use crate::http::{Code, Context, Error, Interrupt, Method, Reply};
-use crate::mail::{self, Template};
-use crate::port::Platform;
+use crate::mail::{self, Mail, Template};
+use crate::port::{DatabaseError, Platform};
+use crate::sql::Row;
 use crate::tenancy::TenantId;
 use crate::time::DAY;
 
@@ -19,7 +24,7 @@ const LINK_LIFE: i64 = DAY;
 
 /// Creates user, tenant and founder membership, and queues the mail. A known address gets the
 /// same answer in the same time, so that no one learns who has an account; its owner is told
-/// by mail instead.
+/// by mail instead. An address that is not confirmed yet is registered anew.
 pub(super) async fn register<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
     let mut fields = Fields::parse(cx.request.body)?;
     let email = email(&mut fields)?;
@@ -27,58 +32,98 @@ pub(super) async fn register<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, 
     let company = fields.opt_text("company", 1, 100)?;
     fields.finish()?;
 
+    let known = limited(cx, REGISTER_SOURCE, REGISTER_RECIPIENT, &email).await?;
+    let known = known.first().map(Known::from_row).transpose()?;
+    // Only who is let in costs a hash.
     let hash = password::hash(&password, cx.random()?)?;
     let user = cx.new_id("usr")?;
     let tenant = TenantId::proven(cx.new_id("ten")?);
-    let nonce = cx.new_id("mtk")?;
-    let token = mail::token(cx.ready()?, Template::VerifyEmail, &user, &nonce);
+    let link = Link::new(cx, &user)?;
     let company = company.unwrap_or_else(|| "My company".to_owned());
-    let known = mail::Mail {
-        id: cx.new_id("mai")?,
-        recipient: &email,
-        template: Template::AccountExists,
-        subject_id: &user,
-        nonce: &nonce,
+    let welcome = link.mail(cx, Template::VerifyEmail, &email)?;
+    let exists = link.mail(cx, Template::AccountExists, &email)?;
+    let target = known.as_ref().map_or(user.as_str(), |known| &known.user);
+    let action = match &known {
+        None => "auth.register",
+        Some(known) if known.open => "auth.register_again",
+        Some(_) => "auth.register_refused",
     };
-    let welcome = mail::Mail {
-        id: cx.new_id("mai")?,
-        template: Template::VerifyEmail,
-        ..known.clone()
+    let entry = Entry {
+        tenant: None,
+        actor: target,
+        action,
+        target,
     };
     let rows = cx
         .batch(&[
-            REGISTER_SOURCE.hit(cx.client, cx.now),
-            INSERT_USER.bind([
+            REGISTER.bind([
                 user.as_str().into(),
                 email.as_str().into(),
                 hash.into(),
-                fingerprint(&token).into(),
+                link.hash.as_str().into(),
                 cx.now.plus(LINK_LIFE).into(),
                 cx.now.into(),
             ]),
             INSERT_TENANT.bind(
                 &tenant,
-                [company.into(), cx.now.into(), user.as_str().into()],
+                [company.as_str().into(), cx.now.into(), user.as_str().into()],
             ),
             INSERT_FOUNDER.bind(&tenant, [user.as_str().into(), cx.now.into()]),
-            welcome.queue_if_user(&user, cx.now),
-            known.queue_unless_user(&user, cx.now),
-            Entry {
-                tenant: None,
-                actor: &user,
-                action: "auth.register",
-                target: &user,
-            }
-            .append(cx)?,
+            RENAME_TENANT.bind([link.hash.as_str().into(), company.into(), cx.now.into()]),
+            welcome.drop_unsent(),
+            welcome.queue_if_link(&link.hash, cx.now),
+            exists.queue_notice(&link.hash, cx.now),
+            entry.append(cx)?,
         ])
         .await?;
-    REGISTER_SOURCE.judge(rows.first().map_or(&[], Vec::as_slice), cx.now)?;
+    let queued = |index: usize| rows.get(index).is_some_and(|rows| !rows.is_empty());
+    for (index, mail) in [(5, &welcome), (6, &exists)] {
+        if queued(index) {
+            mail::soon(cx, &mail.id);
+        }
+    }
     Ok(Reply::json(
         201,
         &json!({
             "status": "pending_verification",
             "email": email,
             "message": "Open the link in the mail that was sent to this address.",
+        }),
+    ))
+}
+
+/// Sends another link to an address that is registered and not confirmed; the one before dies.
+/// Every address gets the same answer.
+pub(super) async fn resend<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
+    let mut fields = Fields::parse(cx.request.body)?;
+    let email = email(&mut fields)?;
+    fields.finish()?;
+
+    let known = limited(cx, MAIL_SOURCE, RESEND_RECIPIENT, &email).await?;
+    let known = known.first().map(Known::from_row).transpose()?;
+    let user = known.map_or_else(|| cx.new_id("usr"), |known| Ok(known.user))?;
+    let link = Link::new(cx, &user)?;
+    let mail = link.mail(cx, Template::VerifyEmail, &email)?;
+    // The same batch for every address, so that its time tells nothing.
+    let rows = cx
+        .batch(&[
+            NEW_LINK.bind([
+                email.as_str().into(),
+                link.hash.as_str().into(),
+                cx.now.plus(LINK_LIFE).into(),
+            ]),
+            mail.drop_unsent(),
+            mail.queue_if_link(&link.hash, cx.now),
+        ])
+        .await?;
+    if rows.last().is_some_and(|rows| !rows.is_empty()) {
+        mail::soon(cx, &mail.id);
+    }
+    Ok(Reply::json(
+        202,
+        &json!({
+            "status": "accepted",
+            "message": "If this address waits for confirmation, a new link is on its way.",
         }),
     ))
 }
@@ -102,6 +147,75 @@ pub(super) async fn verify<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, In
         return Err(Error::new(Code::TokenSpent).with_field("token").into());
     }
     Ok(Reply::ok(&json!({"status": "active"})))
+}
+
+/// Counts and judges a request that may send a mail to `email`, by its source first; reads what
+/// is known of the address in the same round trip.
+async fn limited<P: Platform>(
+    cx: &Context<'_, P>,
+    source: Rule,
+    recipient: Rule,
+    email: &str,
+) -> Result<Vec<Row>, Error> {
+    let statements = [
+        source.hit(cx.client, cx.now),
+        recipient.hit_after(email, &source, cx.client, cx.now),
+        KNOWN.bind([email.into()]),
+    ];
+    let rows = cx.batch(&statements).await?;
+    let [by_source, by_recipient, known] = rows.as_slice() else {
+        return Err(DatabaseError::Shape("three results were expected".to_owned()).into());
+    };
+    source.judge(by_source, cx.now)?;
+    recipient.judge(by_recipient, cx.now)?;
+    Ok(known.clone())
+}
+
+/// What registration reads of an address ([`KNOWN`]).
+struct Known {
+    user: String,
+    /// Neither confirmed nor disabled, so it may be registered anew.
+    open: bool,
+}
+
+impl Known {
+    fn from_row(row: &Row) -> Result<Self, DatabaseError> {
+        Ok(Self {
+            user: row.text(0)?.to_owned(),
+            open: row.opt_int(1)?.is_none() && row.opt_int(2)?.is_none(),
+        })
+    }
+}
+
+/// The secret of a mail's link, and what is kept of it.
+struct Link<'a> {
+    user: &'a str,
+    nonce: String,
+    hash: String,
+}
+
+impl<'a> Link<'a> {
+    fn new<P: Platform>(cx: &Context<'_, P>, user: &'a str) -> Result<Self, Error> {
+        let nonce = cx.new_id("mtk")?;
+        let token = mail::token(cx.ready()?, Template::VerifyEmail, user, &nonce);
+        let hash = fingerprint(&token);
+        Ok(Self { user, nonce, hash })
+    }
+
+    fn mail<'m, P: Platform>(
+        &'m self,
+        cx: &Context<'_, P>,
+        template: Template,
+        recipient: &'m str,
+    ) -> Result<Mail<'m>, Error> {
+        Ok(Mail {
+            id: cx.new_id("mai")?,
+            recipient,
+            template,
+            subject_id: self.user,
+            nonce: &self.nonce,
+        })
+    }
 }
 
 /// An e-mail address in the one form that is stored: trimmed and lower case. The rule is the

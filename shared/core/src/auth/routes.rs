@@ -1,6 +1,6 @@
 //! The auth function's table.
 
-use super::{mailbox, register, session, sessions};
+use super::{login, mailbox, register, session, sessions};
 use crate::guard::rate_limit::RateClass;
 use crate::http::{Access, Context, Function, Interrupt, Reply, Route};
 use crate::port::Platform;
@@ -17,6 +17,8 @@ pub enum Action {
     Register,
     /// Confirm an e-mail address.
     Verify,
+    /// Send another link to confirm an address.
+    Resend,
     /// Start a session.
     Login,
     /// Exchange a refresh token.
@@ -59,6 +61,14 @@ impl Function for Auth {
             "/api/v1/auth/verify",
             "auth.verify_link",
             Action::Verify,
+            Access::Public,
+        )
+        .acts()
+        .rate(RateClass::Auth),
+        Route::post(
+            "/api/v1/auth/verify/resend",
+            "auth.verify_resend",
+            Action::Resend,
             Access::Public,
         )
         .rate(RateClass::Auth),
@@ -126,7 +136,8 @@ impl Function for Auth {
         match action {
             Action::Register => register::register(cx).await,
             Action::Verify => register::verify(cx).await,
-            Action::Login => session::login(cx).await,
+            Action::Resend => register::resend(cx).await,
+            Action::Login => login::login(cx).await,
             Action::Refresh => session::refresh(cx).await,
             Action::Logout => sessions::logout(cx).await,
             Action::Sessions => sessions::list(cx).await,

@@ -1,19 +1,14 @@
-//! Sessions: login, refresh, logout, and who is signed in.
+//! Sessions: start, refresh, logout, and who is signed in.
 
 use serde_json::json;
 
 use super::cookie;
-use super::password::{self, MAX_CHARS};
 use super::refresh::Refresh;
-use super::register::email;
-use super::store::{
-    ACCOUNT, Account, END_SESSION, INSERT_SESSION, PROFILE, ROTATE, SESSION, Session,
-};
+use super::store::{END_SESSION, INSERT_SESSION, PROFILE, ROTATE, SESSION, Session};
 use super::token::{ACCESS_SECONDS, Subject, issue_access};
 use crate::audit::Entry;
 use crate::fields::Fields;
 use crate::guard::client::network;
-use crate::guard::exact_limit::{LOGIN_ACCOUNT, LOGIN_SOURCE};
 use crate::http::{Code, Context, Error, Interrupt, Reply, Response};
 use crate::port::{DatabaseError, Level, Platform};
 use crate::sql::Statement;
@@ -23,52 +18,6 @@ use crate::time::{Millis, SECOND};
 /// How long the token before the current one still gets the same successor: enough for a lost
 /// answer and parallel tabs, too short to share a session unseen (docs/decisions/0004).
 const GRACE: i64 = 10 * SECOND;
-
-/// Starts a session. Wrong password and unknown address are one answer, in the same time.
-pub(super) async fn login<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
-    let mut fields = Fields::parse(cx.request.body)?;
-    let email = email(&mut fields)?;
-    let password = fields.text("password", 1, MAX_CHARS)?;
-    let keep = Keep::read(&mut fields)?;
-    fields.finish()?;
-
-    let rows = cx
-        .batch(&[
-            LOGIN_SOURCE.hit(cx.client, cx.now),
-            LOGIN_ACCOUNT.hit(&email, cx.now),
-            ACCOUNT.bind([email.as_str().into()]),
-        ])
-        .await?;
-    let [source, account_hits, found] = rows.as_slice() else {
-        return Err(DatabaseError::Shape("three results were expected".to_owned()).into());
-    };
-    LOGIN_SOURCE.judge(source, cx.now)?;
-    LOGIN_ACCOUNT.judge(account_hits, cx.now)?;
-    let account = found.first().map(Account::from_row).transpose()?;
-    let stored = account
-        .as_ref()
-        .map(|account| account.password_hash.as_str());
-    let right = password::verify(&password, stored)?;
-    let account = account
-        .filter(|account| right && !account.disabled)
-        .ok_or_else(|| Error::new(Code::CredentialsInvalid))?;
-    if !account.verified {
-        return Err(Error::new(Code::EmailUnverified).into());
-    }
-
-    let who = SignIn {
-        user: &account.user,
-        tenant: &account.tenant,
-        role: &account.role,
-        amr: "pwd",
-        keep,
-    };
-    let forgiven = vec![
-        LOGIN_ACCOUNT.forgive(&email),
-        LOGIN_SOURCE.refund(cx.client),
-    ];
-    Ok(start(cx, &who, forgiven).await?)
-}
 
 /// Where the client keeps the tokens of its session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,39 +1,9 @@
-//! The rows of sign-in and the statements that read and write them.
+//! The rows of sessions and the statements that read and write them.
 
 use crate::port::DatabaseError;
 use crate::sql::Row;
 
 crate::queries! {
-    /// `?1` id, `?2` address, `?3` password hash, `?4` verification hash, `?5` its end, `?6` now.
-    /// No row comes back when the address is known.
-    INSERT_USER: SystemQuery = "auth.insert_user", "
-        INSERT INTO users (id, email, password_hash, email_verification_hash,
-            email_verification_expires_at, created_at, updated_at)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)
-        ON CONFLICT (email) DO NOTHING
-        RETURNING id";
-    /// `?1` tenant, `?2` name, `?3` now, `?4` user: only if that user was just inserted.
-    INSERT_TENANT: TenantQuery = "auth.insert_tenant", "
-        INSERT INTO tenants (id, name, plan_id, created_at, updated_at)
-        SELECT ?1, ?2, 'FREE', ?3, ?3 FROM users WHERE id = ?4";
-    /// `?1` tenant, `?2` user, `?3` now: only if that user exists.
-    INSERT_FOUNDER: TenantQuery = "auth.insert_founder", "
-        INSERT INTO memberships (tenant_id, user_id, role, created_at)
-        SELECT ?1, id, 'founder', ?3 FROM users WHERE id = ?2";
-    /// `?1` hash of the token, `?2` now. Single use: the hash is gone afterwards.
-    VERIFY_EMAIL: CredentialQuery = "auth.verify_email", "
-        UPDATE users SET email_verified_at = ?2, email_verification_hash = NULL,
-            email_verification_expires_at = NULL, updated_at = ?2
-        WHERE email_verification_hash = ?1 AND email_verification_expires_at > ?2
-        RETURNING id";
-    /// `?1` address. The newest membership is where the session starts.
-    ACCOUNT: SystemQuery = "auth.account_by_email", "
-        SELECT u.id, u.password_hash, u.email_verified_at, u.disabled_at, m.tenant_id, m.role
-        FROM users u
-        JOIN memberships m ON m.user_id = u.id
-        JOIN tenants t ON t.id = m.tenant_id
-        WHERE u.email = ?1 AND t.deleted_at IS NULL
-        ORDER BY m.created_at DESC, m.tenant_id LIMIT 1";
     /// `?1` tenant, `?2` session, `?3` user, `?4` now, `?5` end, `?6` end in any case, `?7` how
     /// it was proven, `?8` browser, `?9` network.
     INSERT_SESSION: TenantQuery = "auth.insert_session", "
@@ -81,29 +51,6 @@ crate::queries! {
         JOIN memberships m ON m.user_id = u.id
         JOIN tenants t ON t.id = m.tenant_id
         WHERE m.tenant_id = ?1 AND u.id = ?2";
-}
-
-/// What sign-in reads of an account ([`ACCOUNT`]).
-pub(super) struct Account {
-    pub(super) user: String,
-    pub(super) password_hash: String,
-    pub(super) verified: bool,
-    pub(super) disabled: bool,
-    pub(super) tenant: String,
-    pub(super) role: String,
-}
-
-impl Account {
-    pub(super) fn from_row(row: &Row) -> Result<Self, DatabaseError> {
-        Ok(Self {
-            user: row.text(0)?.to_owned(),
-            password_hash: row.text(1)?.to_owned(),
-            verified: row.opt_int(2)?.is_some(),
-            disabled: row.opt_int(3)?.is_some(),
-            tenant: row.text(4)?.to_owned(),
-            role: row.text(5)?.to_owned(),
-        })
-    }
 }
 
 /// A session as refreshing sees it ([`SESSION`]).

@@ -17,6 +17,18 @@ pub fn network(address: &str) -> Option<String> {
     }
 }
 
+/// What one subscriber is counted by: an IPv4 address as it is, an IPv6 address by its /64.
+pub fn source(address: &str) -> String {
+    match address.parse::<IpAddr>() {
+        Ok(IpAddr::V6(v6)) if v6.to_ipv4_mapped().is_none() => {
+            let [a, b, c, d, ..] = v6.segments();
+            format!("{a:x}:{b:x}:{c:x}:{d:x}")
+        }
+        Ok(known) => known.to_canonical().to_string(),
+        Err(_) => address.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

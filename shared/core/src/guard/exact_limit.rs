@@ -3,11 +3,12 @@
 //! Two hundred parallel requests against a limit of one hundred let exactly one hundred
 //! through, because the database counts them one by one.
 
+use super::lockout::wait_seconds;
 use crate::crypto::{base64url, digest};
 use crate::http::{Code, Error};
 use crate::port::DatabaseError;
 use crate::sql::{Row, Statement};
-use crate::time::{MINUTE, Millis, SECOND};
+use crate::time::{MINUTE, Millis};
 
 crate::queries! {
     /// `?1` key, `?2` now, `?3` end of a window that starts now. Returns hits and the end.
@@ -18,10 +19,19 @@ crate::queries! {
             window_ends_at = CASE WHEN exact_limits.window_ends_at <= ?2
                 THEN excluded.window_ends_at ELSE exact_limits.window_ends_at END
         RETURNING hits, window_ends_at";
+    /// As [`HIT`], but only if the limit with key `?4` is not above `?5`.
+    HIT_AFTER: SystemQuery = "limit.hit_after", "
+        INSERT INTO exact_limits AS l (id, hits, window_ends_at)
+        SELECT ?1, 1, CAST(?3 AS BIGINT) FROM exact_limits WHERE id = ?4 AND hits <= ?5
+        ON CONFLICT (id) DO UPDATE SET
+            hits = CASE WHEN l.window_ends_at <= ?2 THEN 1 ELSE l.hits + 1 END,
+            window_ends_at = CASE WHEN l.window_ends_at <= ?2
+                THEN excluded.window_ends_at ELSE l.window_ends_at END
+        RETURNING hits, window_ends_at";
     /// `?1` key. A success gives its own hit back.
-    REFUND: SystemQuery = "limit.refund", "UPDATE exact_limits SET hits = hits - 1 WHERE id = ?1";
-    /// `?1` key. After a success the guesses before it no longer count.
-    FORGIVE: SystemQuery = "limit.forgive", "DELETE FROM exact_limits WHERE id = ?1";
+    REFUND: SystemQuery = "limit.refund", "
+        UPDATE exact_limits SET hits = hits - 1
+        WHERE id = ?1 AND hits > 0";
 }
 
 /// One rule: so many hits in so long a time.
@@ -35,28 +45,37 @@ pub struct Rule {
     pub window: i64,
 }
 
-/// Passwords tried for one account.
-pub const LOGIN_ACCOUNT: Rule = Rule {
-    name: "login.account",
-    hits: 10,
-    window: 15 * MINUTE,
-};
-/// Wrong passwords from one source.
-pub const LOGIN_SOURCE: Rule = Rule {
-    name: "login.source",
-    hits: 100,
-    window: 15 * MINUTE,
-};
 /// Accounts registered from one source.
 pub const REGISTER_SOURCE: Rule = Rule {
     name: "register.source",
     hits: 300,
     window: 60 * MINUTE,
 };
+/// Mails to one address because somebody registered it. The window is not longer than the links
+/// live, so whoever is refused still has a mail whose link works.
+pub const REGISTER_RECIPIENT: Rule = Rule {
+    name: "register.recipient",
+    hits: 5,
+    window: 60 * MINUTE,
+};
+/// Mails to one address because somebody asked for a new link.
+pub const RESEND_RECIPIENT: Rule = Rule {
+    name: "resend.recipient",
+    hits: 3,
+    window: 60 * MINUTE,
+};
+/// Mails that one source had sent to any address without being signed in.
+pub const MAIL_SOURCE: Rule = Rule {
+    name: "mail.source",
+    hits: 100,
+    window: 60 * MINUTE,
+};
 
 impl Rule {
-    fn key(&self, subject: &str) -> String {
+    pub(super) fn key(&self, subject: &str) -> String {
         // A hash: neither addresses nor e-mail addresses stand in the table.
+        // An e-mail address is no IP address, so only sources are shortened.
+        let subject = super::client::source(subject);
         base64url(&digest(&[self.name.as_bytes(), subject.as_bytes()]))
     }
 
@@ -69,14 +88,21 @@ impl Rule {
         ])
     }
 
+    /// The same, if the hit of `gate` for `other`, counted before it in the same batch, was
+    /// within its limit: whom `gate` refuses uses up nothing of `subject`'s.
+    pub fn hit_after(&self, subject: &str, gate: &Self, other: &str, now: Millis) -> Statement {
+        HIT_AFTER.bind([
+            self.key(subject).into(),
+            now.into(),
+            now.plus(self.window).into(),
+            gate.key(other).into(),
+            gate.hits.into(),
+        ])
+    }
+
     /// The statement that takes one hit of `subject` back, so that only failures count.
     pub fn refund(&self, subject: &str) -> Statement {
         REFUND.bind([self.key(subject).into()])
-    }
-
-    /// The statement that forgets the hits of `subject`.
-    pub fn forgive(&self, subject: &str) -> Statement {
-        FORGIVE.bind([self.key(subject).into()])
     }
 
     /// Whether the counted hit was within the limit.
@@ -90,11 +116,7 @@ impl Rule {
         if row.int(0)? <= self.hits {
             return Ok(());
         }
-        let wait = Millis(row.int(1)?)
-            .since(now)
-            .div_euclid(SECOND)
-            .saturating_add(1);
-        let seconds = u32::try_from(wait.max(1)).unwrap_or(u32::MAX);
+        let seconds = wait_seconds(Millis(row.int(1)?), now);
         Err(Error::new(Code::RateLimited).with_retry_after(seconds))
     }
 }

@@ -4,4 +4,5 @@ pub mod client;
 pub mod exact_limit;
 pub mod idempotency;
 pub mod identity;
+pub mod lockout;
 pub mod rate_limit;

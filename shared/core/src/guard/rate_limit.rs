@@ -161,13 +161,7 @@ impl Caller {
 
     /// From a client address: IPv6 by its /64, which is what one subscriber gets.
     pub fn address(address: &str) -> Self {
-        match address.parse::<core::net::IpAddr>() {
-            Ok(core::net::IpAddr::V6(v6)) if v6.to_ipv4_mapped().is_none() => {
-                let [a, b, c, d, ..] = v6.segments();
-                Self::new(&format!("{a:x}:{b:x}:{c:x}:{d:x}"))
-            }
-            _ => Self::new(address),
-        }
+        Self::new(&super::client::source(address))
     }
 }
 

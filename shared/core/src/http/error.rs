@@ -97,9 +97,8 @@ codes! {
     TokenExpired = "TOKEN_EXPIRED", 401, Auth, true, "This token has expired; refresh it at /api/v1/auth/refresh.";
     SessionEnded = "SESSION_ENDED", 401, Auth, false, "This session has ended; sign in again.";
     ApiKeyInvalid = "API_KEY_INVALID", 401, Auth, false, "This API key is not valid.";
-    CredentialsInvalid = "CREDENTIALS_INVALID", 401, Auth, false, "E-mail address or password is wrong.";
+    CredentialsInvalid = "CREDENTIALS_INVALID", 401, Auth, false, "E-mail address or password is wrong, or the address is not confirmed yet.";
     Forbidden = "FORBIDDEN", 403, Auth, false, "You may not do this.";
-    EmailUnverified = "EMAIL_UNVERIFIED", 403, Auth, false, "Confirm your e-mail address first; the link is in your mailbox.";
     CsrfFailed = "CSRF_FAILED", 403, Auth, false, "This request lacks the CSRF token of its session; get one at /api/v1/auth/csrf.";
     ScopeMissing = "SCOPE_MISSING", 403, Auth, false, "This API key lacks the scope for this.";
     RouteNotFound = "ROUTE_NOT_FOUND", 404, NotFound, false, "There is nothing at this path.";
@@ -112,6 +111,7 @@ codes! {
     BodyTooLarge = "BODY_TOO_LARGE", 413, Validation, false, "The body is too large.";
     UnsupportedMediaType = "UNSUPPORTED_MEDIA_TYPE", 415, Validation, false, "Send JSON as application/json.";
     RateLimited = "RATE_LIMITED", 429, RateLimit, true, "Too many requests; try again later.";
+    AccountLocked = "ACCOUNT_LOCKED", 429, RateLimit, true, "Too many failed attempts at this account; wait before the next.";
     QuotaExceeded = "QUOTA_EXCEEDED", 429, RateLimit, false, "The plan's quota for this month is used up; upgrade the plan or wait for the next month.";
     Internal = "INTERNAL", 500, Server, true, "Something went wrong on our side.";
     Unavailable = "UNAVAILABLE", 503, Server, true, "This is not available at the moment; try again soon.";

@@ -63,6 +63,9 @@ pub struct RouteInfo {
     pub media_types: &'static [&'static str],
     /// Whether it needs a sound configuration; only probes do without.
     pub needs_config: bool,
+    /// Whether it changes anything. A `GET` that does (a link in a mail) has no `HEAD`, which
+    /// mail scanners send and which must be safe (RFC 9110, section 9.2.1).
+    pub acts: bool,
 }
 
 impl<A> Route<A> {
@@ -98,6 +101,7 @@ impl<A> Route<A> {
             idempotency: Idempotency::None,
             media_types: &[],
             needs_config: true,
+            acts: !matches!(method, Method::Get),
         };
         Self { info, action }
     }
@@ -119,6 +123,16 @@ impl<A> Route<A> {
         A: Copy,
     {
         self.info.idempotency = idempotency;
+        self
+    }
+
+    /// A `GET` that changes something.
+    #[must_use]
+    pub const fn acts(mut self) -> Self
+    where
+        A: Copy,
+    {
+        self.info.acts = true;
         self
     }
 
@@ -159,21 +173,25 @@ pub enum Found<'r, A: 'static> {
 pub fn find<'r, A>(table: &'static [Route<A>], method: &str, path: &'r str) -> Found<'r, A> {
     let wanted = Method::parse(method);
     let mut allowed: Vec<&str> = Vec::new();
+    let mut head = false;
     for route in table {
         let Some(params) = matches(route.info.path, path) else {
             continue;
         };
-        if Some(route.info.method) == wanted {
+        // HEAD runs a GET's handler, so it only gets to handlers that change nothing.
+        let safe = !(method == "HEAD" && route.info.acts);
+        if Some(route.info.method) == wanted && safe {
             return Found::Route(route, params);
         }
         if !allowed.contains(&route.info.method.name()) {
             allowed.push(route.info.method.name());
         }
+        head |= route.info.method == Method::Get && !route.info.acts;
     }
     if allowed.is_empty() {
         return Found::Nothing;
     }
-    if allowed.contains(&"GET") {
+    if head {
         allowed.push("HEAD");
     }
     allowed.push("OPTIONS");
@@ -211,6 +229,7 @@ mod tests {
         Route::post("/jobs", "jobs.submit", 2, Access::Public),
         Route::get("/jobs/:id", "jobs.get", 3, Access::Public),
         Route::get("/jobs/:id/result", "jobs.result", 4, Access::Public),
+        Route::get("/link", "link", 5, Access::Public).acts(),
     ];
 
     fn action(method: &str, path: &'static str) -> Option<(u8, Vec<&'static str>)> {
@@ -233,6 +252,18 @@ mod tests {
             "",
         ] {
             assert_eq!(action("GET", path), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn head_never_gets_to_what_changes_something() {
+        assert_eq!(action("GET", "/link"), Some((5, vec![])));
+        let Found::OtherMethods(allow) = find(TABLE, "HEAD", "/link") else {
+            panic!()
+        };
+        assert_eq!(allow, "GET, OPTIONS");
+        for route in TABLE {
+            assert_eq!(route.info.acts, matches!(route.action, 2 | 5));
         }
     }
 

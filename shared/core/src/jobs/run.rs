@@ -28,6 +28,7 @@ static WAKE: RouteInfo = RouteInfo {
     idempotency: Idempotency::None,
     media_types: &[],
     needs_config: true,
+    acts: true,
 };
 
 /// What the queue should do with the message.

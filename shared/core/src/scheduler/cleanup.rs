@@ -2,7 +2,7 @@
 
 use crate::http::{Context, Error};
 use crate::port::Platform;
-use crate::sql::SystemQuery;
+use crate::sql::{Statement, SystemQuery};
 use crate::time::DAY;
 
 /// Rows deleted by one statement.
@@ -20,12 +20,42 @@ crate::queries! {
         UPDATE users SET email_verification_hash = NULL, email_verification_expires_at = NULL
         WHERE id IN (SELECT id FROM users WHERE email_verification_expires_at <= ?1 LIMIT ?2)
         RETURNING 1";
+    /// Accounts whose address nobody confirmed, with their tenants. They are marked first, by
+    /// the moment itself, so that a registration at the same time waits for the end of the batch
+    /// and then finds either a whole account or none.
+    MARK_UNVERIFIED: SystemQuery = "cleanup.mark_unverified", "
+        UPDATE users SET disabled_at = ?1 WHERE id IN
+            (SELECT id FROM users WHERE email_verified_at IS NULL AND updated_at <= ?1
+                ORDER BY updated_at LIMIT ?2)
+            AND email_verified_at IS NULL AND updated_at <= ?1";
+    MARK_TENANTS: SystemQuery = "cleanup.mark_unverified_tenants", "
+        UPDATE tenants SET deleted_at = ?1 WHERE id IN
+            (SELECT m.tenant_id FROM users u JOIN memberships m ON m.user_id = u.id
+                WHERE u.email_verified_at IS NULL AND u.updated_at <= ?1 AND u.disabled_at = ?1
+                    AND NOT EXISTS (SELECT 1 FROM memberships o
+                        WHERE o.tenant_id = m.tenant_id AND o.user_id <> m.user_id)
+                LIMIT ?2)";
+    UNVERIFIED_MEMBERSHIPS: SystemQuery = "cleanup.unverified_memberships", "
+        DELETE FROM memberships WHERE user_id IN
+            (SELECT id FROM users WHERE email_verified_at IS NULL AND updated_at <= ?1
+                AND disabled_at = ?1 LIMIT ?2)";
+    UNVERIFIED_TENANTS: SystemQuery = "cleanup.unverified_tenants", "
+        DELETE FROM tenants WHERE id IN (SELECT t.id FROM tenants t WHERE t.deleted_at = ?1
+            AND NOT EXISTS (SELECT 1 FROM memberships m WHERE m.tenant_id = t.id)
+            AND NOT EXISTS (SELECT 1 FROM audit_log a WHERE a.tenant_id = t.id) LIMIT ?2)";
+    UNVERIFIED: SystemQuery = "cleanup.unverified", "
+        DELETE FROM users WHERE id IN
+            (SELECT id FROM users WHERE email_verified_at IS NULL AND updated_at <= ?1
+                AND disabled_at = ?1 LIMIT ?2) RETURNING 1";
     INVITATIONS: SystemQuery = "cleanup.invitations", "
         DELETE FROM invitations WHERE id IN
             (SELECT id FROM invitations WHERE expires_at <= ?1 LIMIT ?2) RETURNING 1";
     IDEMPOTENCY: SystemQuery = "cleanup.idempotency_keys", "
         DELETE FROM idempotency_keys WHERE id IN
             (SELECT id FROM idempotency_keys WHERE expires_at <= ?1 LIMIT ?2) RETURNING 1";
+    LOCKOUTS: SystemQuery = "cleanup.failed_auth_attempts", "
+        DELETE FROM failed_auth_attempts WHERE id IN
+            (SELECT id FROM failed_auth_attempts WHERE expires_at <= ?1 LIMIT ?2) RETURNING 1";
     LIMITS: SystemQuery = "cleanup.exact_limits", "
         DELETE FROM exact_limits WHERE id IN
             (SELECT id FROM exact_limits WHERE window_ends_at <= ?1 LIMIT ?2) RETURNING 1";
@@ -51,69 +81,88 @@ pub struct Policy {
     pub what: &'static str,
     /// Milliseconds it stays after its end.
     pub kept: i64,
-    query: &'static SystemQuery,
+    /// Run as one batch; the rows of the last one are counted.
+    queries: &'static [&'static SystemQuery],
 }
 
 /// All retention rules; docs show this table.
-pub static POLICIES: [Policy; 9] = [
+pub static POLICIES: &[Policy] = &[
     Policy {
         what: "sessions",
         kept: DAY,
-        query: &SESSIONS,
+        queries: &[&SESSIONS],
     },
     Policy {
         what: "verification_links",
         kept: 0,
-        query: &LINKS,
+        queries: &[&LINKS],
+    },
+    Policy {
+        what: "unverified_accounts",
+        kept: 7 * DAY,
+        queries: &[
+            &MARK_UNVERIFIED,
+            &MARK_TENANTS,
+            &UNVERIFIED_MEMBERSHIPS,
+            &UNVERIFIED_TENANTS,
+            &UNVERIFIED,
+        ],
     },
     Policy {
         what: "invitations",
         kept: 30 * DAY,
-        query: &INVITATIONS,
+        queries: &[&INVITATIONS],
     },
     Policy {
         what: "idempotency_keys",
         kept: 0,
-        query: &IDEMPOTENCY,
+        queries: &[&IDEMPOTENCY],
+    },
+    Policy {
+        what: "failed_auth_attempts",
+        kept: 0,
+        queries: &[&LOCKOUTS],
     },
     Policy {
         what: "exact_limits",
         kept: 0,
-        query: &LIMITS,
+        queries: &[&LIMITS],
     },
     Policy {
         what: "jobs",
         kept: 7 * DAY,
-        query: &JOBS,
+        queries: &[&JOBS],
     },
     Policy {
         what: "stripe_inbox",
         kept: 30 * DAY,
-        query: &INBOX,
+        queries: &[&INBOX],
     },
     Policy {
         what: "mails",
         kept: 30 * DAY,
-        query: &MAILS,
+        queries: &[&MAILS],
     },
     Policy {
         what: "ai_logs",
         kept: 90 * DAY,
-        query: &AI_LOGS,
+        queries: &[&AI_LOGS],
     },
 ];
 
 /// Deletes by every policy; says what it deleted.
 pub(super) async fn run<P: Platform>(cx: &Context<'_, P>) -> Result<String, Error> {
     let mut told = Vec::new();
-    for policy in &POLICIES {
+    for policy in POLICIES {
         let end = cx.now.minus(policy.kept);
         let mut deleted: usize = 0;
         for _ in 0..ROUNDS {
-            let count = cx
-                .query(policy.query.bind([end.into(), BATCH.into()]))
-                .await?
-                .len();
+            let queries = policy.queries.iter();
+            let batch: Vec<Statement> = queries
+                .map(|query| query.bind([end.into(), BATCH.into()]))
+                .collect();
+            let rows = cx.batch(&batch).await?;
+            let count = rows.last().map_or(0, Vec::len);
             deleted = deleted.saturating_add(count);
             if i64::try_from(count).is_ok_and(|count| count < BATCH) {
                 break;

@@ -64,6 +64,7 @@ static CRON: RouteInfo = RouteInfo {
     idempotency: Idempotency::None,
     media_types: &[],
     needs_config: true,
+    acts: true,
 };
 
 /// A tick from the platform's own timer.
@@ -138,7 +139,7 @@ pub(super) async fn run<P: Platform>(
 async fn work<P: Platform>(cx: &Context<'_, P>, what: What) -> Result<String, Error> {
     match what {
         What::Jobs => Ok(format!("{} jobs", jobs::run_due(cx).await?)),
-        What::Mail => Ok(format!("{} mails", mail::send_due(cx).await?)),
+        What::Mail => Ok(format!("{} mails", mail::due(cx).await?)),
         What::Cleanup => cleanup::run(cx).await,
         What::SweepKeyValue => {
             let Some(store) = cx.platform.key_value() else {

@@ -2,6 +2,7 @@
 
 use crate::runner::Test;
 
+mod accounts;
 mod api_keys;
 mod auth;
 mod bad_input;
@@ -10,6 +11,7 @@ mod guard;
 mod health;
 mod jobs;
 mod journey;
+mod lockout;
 mod platform;
 mod scheduler;
 mod sessions;
@@ -43,6 +45,8 @@ pub fn all() -> Vec<Test> {
         bad_input::tests(),
         auth::tests(),
         sessions::tests(),
+        accounts::tests(),
+        lockout::tests(),
         api_keys::tests(),
         usage::tests(),
         billing::tests(),

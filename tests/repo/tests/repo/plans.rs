@@ -13,7 +13,7 @@ const SMALL: [&str; 3] = ["plans", "scheduler_tasks", "feature_flags"];
 
 /// Statements on the path of nearly every request; the others are checked all the same.
 const HOT: [&str; 4] = [
-    "auth.account_by_email",
+    "accounts.by_email",
     "identity.session",
     "identity.api_key",
     "jobs.due",

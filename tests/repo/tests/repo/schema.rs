@@ -6,13 +6,15 @@ use libtest_mimic::{Failed, Trial};
 use super::{OnPostgres, catalog, databases, none};
 
 /// What requirement M-06 lists, and what the product needs besides.
-const TABLES: [&str; 26] = [
+const TABLES: [&str; 28] = [
     "ai_logs",
     "alerts",
     "api_keys",
     "audit_log",
     "payments",
+    "email_changes",
     "exact_limits",
+    "failed_auth_attempts",
     "feature_flags",
     "idempotency_keys",
     "invitations",
@@ -36,13 +38,16 @@ const TABLES: [&str; 26] = [
 ];
 
 /// Indexes that lists, sweeps and due work depend on (M-05).
-const INDEXES: [&str; 26] = [
+const INDEXES: [&str; 32] = [
     "ai_logs_age",
     "ai_logs_tenant",
     "alerts_open",
     "api_keys_tenant",
+    "api_keys_user",
     "audit_log_tenant",
+    "email_changes_expiry",
     "exact_limits_expiry",
+    "failed_auth_attempts_expiry",
     "idempotency_keys_expiry",
     "invitations_expiry",
     "invitations_tenant",
@@ -60,7 +65,10 @@ const INDEXES: [&str; 26] = [
     "stripe_inbox_done",
     "stripe_inbox_open",
     "subscriptions_tenant",
+    "tenants_deleted",
     "usage_events_time",
+    "users_reset_expiry",
+    "users_unverified",
     "webhook_deliveries_due",
     "webhook_endpoints_tenant",
 ];

@@ -1,5 +1,6 @@
 //! What happens when clients, databases and stores misbehave.
 
+mod accounts;
 mod faults;
 mod health;
 mod keys;

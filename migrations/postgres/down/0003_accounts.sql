@@ -1,0 +1,16 @@
+DROP INDEX webhook_deliveries_tenant;
+DROP INDEX sessions_tenant;
+DROP INDEX payments_user;
+DROP INDEX outbox_tenant;
+DROP INDEX jobs_user;
+DROP INDEX job_parts_tenant;
+DROP INDEX invitations_inviter;
+DROP INDEX idempotency_keys_tenant;
+DROP INDEX ai_logs_user;
+DROP INDEX alerts_tenant;
+DROP INDEX api_keys_user;
+DROP INDEX tenants_deleted;
+DROP INDEX users_reset_expiry;
+DROP INDEX users_unverified;
+DROP TABLE email_changes;
+DROP TABLE failed_auth_attempts;

@@ -1,0 +1,45 @@
+//! Sign-in by password.
+
+use super::accounts::{ACCOUNT, Account};
+use super::password::{self, MAX_CHARS};
+use super::register::email;
+use super::session::{Keep, SignIn, start};
+use crate::fields::Fields;
+use crate::guard::lockout::LOGIN;
+use crate::http::{Code, Context, Interrupt, Reply};
+use crate::port::Platform;
+
+/// Starts a session. A wrong password, an unknown address, and one that is not confirmed or is
+/// disabled are one answer, in the same time.
+pub(super) async fn login<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
+    let mut fields = Fields::parse(cx.request.body)?;
+    let email = email(&mut fields)?;
+    let password = fields.text("password", 1, MAX_CHARS)?;
+    let keep = Keep::read(&mut fields)?;
+    fields.finish()?;
+
+    let mut reads = Vec::from(LOGIN.hit(cx.client, &email, cx.now));
+    reads.push(ACCOUNT.bind([email.as_str().into()]));
+    let rows = cx.batch(&reads).await?;
+    // Judged before the password is looked at: who is locked out pays for no hash.
+    let attempt = LOGIN.judge(&rows, cx.now)?;
+    let account = rows.last().and_then(|rows| rows.first());
+    let account = account.map(Account::from_row).transpose()?;
+    let stored = account
+        .as_ref()
+        .map(|account| account.password_hash.as_str());
+    let right = password::verify(&password, stored)?;
+    let Some(account) = account.filter(|account| right && account.active) else {
+        return Err(attempt.failed(Code::CredentialsInvalid, cx.now).into());
+    };
+
+    let who = SignIn {
+        user: &account.user,
+        tenant: &account.tenant,
+        role: &account.role,
+        amr: "pwd",
+        keep,
+    };
+    let forgiven = Vec::from(LOGIN.forgive(cx.client, &email));
+    Ok(start(cx, &who, forgiven).await?)
+}

@@ -1,0 +1,167 @@
+//! Mail: what is queued in SQL, how it reads, and how it is sent.
+//!
+//! A queued mail holds no token: the token in its link is an HMAC that is made again whenever
+//! the mail is rendered. So no table ever holds one, and a leaked database confirms nobody.
+
+mod send;
+mod templates;
+
+use crate::app::Ready;
+use crate::http::Error;
+use crate::port::DatabaseError;
+use crate::sql::{Row, Statement};
+use crate::time::{DAY, Millis};
+
+pub use send::{due, soon};
+pub use templates::{Template, token};
+
+crate::queries! {
+    /// `?1` id, `?2` recipient, `?3` template, `?4` subject, `?5` nonce, `?6` now, `?7` hash of
+    /// the token: only if a user holds it at that point of the batch. A row comes back if so.
+    QUEUE_IF_LINK: SystemQuery = "mail.queue_if_link", "
+        INSERT INTO mails (id, recipient, template, subject_id, nonce, created_at, leased_until)
+        SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?6 FROM users
+        WHERE email_verification_hash = ?7 OR password_reset_hash = ?7
+        RETURNING id";
+    /// The same, if no user holds it, and this recipient got no such mail since `?8`.
+    QUEUE_NOTICE: SystemQuery = "mail.queue_notice", "
+        INSERT INTO mails (id, recipient, template, subject_id, nonce, created_at, leased_until)
+        SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?6 FROM plans
+        WHERE id = 'FREE'
+            AND NOT EXISTS (SELECT 1 FROM users
+                WHERE email_verification_hash = ?7 OR password_reset_hash = ?7)
+            AND NOT EXISTS (SELECT 1 FROM mails
+                WHERE recipient = ?2 AND template = ?3 AND created_at > ?8)
+        RETURNING id";
+    /// `?1` recipient, `?2` template: what has not been sent holds a link that is dead.
+    DROP_UNSENT: SystemQuery = "mail.drop_unsent", "
+        DELETE FROM mails WHERE recipient = ?1 AND template = ?2 AND sent_at IS NULL";
+    /// `?1` recipient.
+    LATEST: SystemQuery = "mail.latest", "
+        SELECT id, recipient, template, subject_id, nonce, attempts, created_at FROM mails
+        WHERE recipient = ?1 ORDER BY created_at DESC, id DESC LIMIT 20";
+    /// `?1` now, `?2` end of the lease, `?3` most. Whoever gets a row back sends it.
+    LEASE: SystemQuery = "mail.lease", "
+        UPDATE mails SET leased_until = ?2, attempts = attempts + 1
+        WHERE id IN (SELECT id FROM mails
+            WHERE leased_until <= ?1 AND sent_at IS NULL AND failed_at IS NULL
+            ORDER BY leased_until LIMIT ?3)
+            AND leased_until <= ?1
+        RETURNING id, recipient, template, subject_id, nonce, attempts, created_at";
+    /// `?1` id, `?2` now, `?3` end of the lease.
+    LEASE_ONE: SystemQuery = "mail.lease_one", "
+        UPDATE mails SET leased_until = ?3, attempts = attempts + 1
+        WHERE id = ?1 AND leased_until <= ?2 AND sent_at IS NULL AND failed_at IS NULL
+        RETURNING id, recipient, template, subject_id, nonce, attempts, created_at";
+    /// `?1` id, `?2` now.
+    SENT: SystemQuery = "mail.sent", "UPDATE mails SET sent_at = ?2, error = NULL WHERE id = ?1";
+    /// `?1` id, `?2` why, `?3` the next attempt, `?4` when it was given up, or NULL.
+    NOT_SENT: SystemQuery = "mail.not_sent",
+        "UPDATE mails SET error = ?2, leased_until = ?3, failed_at = ?4 WHERE id = ?1";
+}
+
+/// A mail to queue.
+#[derive(Debug, Clone)]
+pub struct Mail<'a> {
+    /// Its id.
+    pub id: String,
+    /// The address.
+    pub recipient: &'a str,
+    /// What it says.
+    pub template: Template,
+    /// Whom it is about.
+    pub subject_id: &'a str,
+    /// What its token is made from.
+    pub nonce: &'a str,
+}
+
+impl Mail<'_> {
+    /// Queues it in a batch, only if a user holds the token with this hash at that point of it.
+    /// The statement gives a row back if so.
+    pub fn queue_if_link(&self, hash: &str, now: Millis) -> Statement {
+        let [id, recipient, template, subject, nonce] = self.params();
+        QUEUE_IF_LINK.bind([
+            id,
+            recipient,
+            template,
+            subject,
+            nonce,
+            now.into(),
+            hash.into(),
+        ])
+    }
+
+    /// Queues it in a batch unless a user holds that token, and at most once a day.
+    pub fn queue_notice(&self, hash: &str, now: Millis) -> Statement {
+        let [id, recipient, template, subject, nonce] = self.params();
+        let since = now.minus(DAY);
+        QUEUE_NOTICE.bind([
+            id,
+            recipient,
+            template,
+            subject,
+            nonce,
+            now.into(),
+            hash.into(),
+            since.into(),
+        ])
+    }
+
+    /// Drops mails like it that wait to be sent, whose links it replaces.
+    pub fn drop_unsent(&self) -> Statement {
+        DROP_UNSENT.bind([self.recipient.into(), self.template.name().into()])
+    }
+
+    fn params(&self) -> [crate::sql::Value; 5] {
+        [
+            self.id.as_str().into(),
+            self.recipient.into(),
+            self.template.name().into(),
+            self.subject_id.into(),
+            self.nonce.into(),
+        ]
+    }
+}
+
+/// The statement for the latest mails to an address; [`render`] reads its rows.
+pub fn latest_to(recipient: &str) -> Statement {
+    LATEST.bind([recipient.into()])
+}
+
+/// A mail as it is sent.
+#[derive(Debug)]
+pub struct Message {
+    /// Its id, which is also the provider's idempotency key.
+    pub id: String,
+    /// The address.
+    pub recipient: String,
+    /// Subject line.
+    pub subject: &'static str,
+    /// Plain text.
+    pub text: String,
+    /// The same as HTML.
+    pub html: String,
+    /// The link in it, if there is one.
+    pub link: Option<String>,
+    attempts: i64,
+}
+
+/// Makes the text of a queued mail.
+pub fn render(ready: &Ready, row: &Row) -> Result<Message, Error> {
+    let template = row.text(2)?;
+    let template = Template::ALL
+        .into_iter()
+        .find(|known| known.name() == template);
+    let template = template.ok_or_else(|| DatabaseError::Shape("unknown template".to_owned()))?;
+    let token = token(ready, template, row.text(3)?, row.text(4)?);
+    let letter = template.letter(ready, &token, Millis(row.int(6)?));
+    Ok(Message {
+        id: row.text(0)?.to_owned(),
+        recipient: row.text(1)?.to_owned(),
+        subject: letter.subject,
+        text: letter.text(),
+        html: letter.html(),
+        link: letter.link,
+        attempts: row.int(5)?,
+    })
+}

@@ -1,0 +1,142 @@
+//! Sending queued mails: at once after the response, and by the tick what that left behind.
+
+use serde_json::json;
+
+use super::{LEASE, LEASE_ONE, Message, NOT_SENT, SENT, render};
+use crate::app::Ready;
+use crate::config::MailProvider;
+use crate::guard::rate_limit::RateClass;
+use crate::http::{Access, Context, Error, Idempotency, Method, RouteInfo, in_background};
+use crate::port::{Level, Outbound as _, OutboundRequest, Platform};
+use crate::sql::Row;
+use crate::time::{MINUTE, SECOND};
+
+/// Attempts before a mail counts as failed.
+const MAX_ATTEMPTS: i64 = 6;
+/// How long whoever leased a mail may take; longer than one round needs.
+const LEASE_LIFE: i64 = 2 * MINUTE;
+/// Longest that the provider may take for one mail, in milliseconds.
+const PATIENCE: u32 = 10_000;
+/// Mails leased at once: even if each runs into [`PATIENCE`], the lease holds.
+const ROUND: i64 = 5;
+/// Mails that one tick sends at most; a Worker may make a thousand calls.
+const PER_TICK: u32 = 200;
+/// A tick starts no further round after so long.
+const TICK_TIME: i64 = 45 * SECOND;
+
+static ROUTE: RouteInfo = RouteInfo {
+    name: "mail.send",
+    method: Method::Post,
+    path: "background:mail",
+    access: Access::Service,
+    rate: RateClass::Unlimited,
+    idempotency: Idempotency::None,
+    media_types: &[],
+    needs_config: true,
+    acts: true,
+};
+
+/// Sends one mail that was just queued, after the response. Only a shortcut: if it does not
+/// happen, the next tick sends the mail.
+pub fn soon<P: Platform>(cx: &Context<'_, P>, id: &str) {
+    if !cx.ready().is_ok_and(sends) {
+        return;
+    }
+    let (platform, id, now) = (cx.platform.clone(), id.to_owned(), cx.now);
+    cx.platform.defer(async move {
+        in_background(&platform, &ROUTE, async |cx: &Context<'_, P>| {
+            let now = if now > cx.now { now } else { cx.now };
+            let lease = LEASE_ONE.bind([id.into(), now.into(), now.plus(LEASE_LIFE).into()]);
+            let sent = async { send_all(cx, cx.query(lease).await?).await };
+            if let Err(error) = sent.await {
+                let cause = error.cause().unwrap_or(error.code().name());
+                cx.log(Level::Warn, "mail.send_failed", &[("cause", json!(cause))]);
+            }
+        })
+        .await;
+    });
+}
+
+/// Sends queued mails through the provider, oldest first, until none is due or the tick's share
+/// is done; returns how many were sent. The development provider keeps them instead. Leases
+/// make sure that two ticks do not send one mail twice, and the provider's idempotency key
+/// covers a crash in between.
+pub async fn due<P: Platform>(cx: &Context<'_, P>) -> Result<u32, Error> {
+    if !sends(cx.ready()?) {
+        return Ok(0);
+    }
+    let started = cx.platform.now();
+    let (mut sent, mut tried) = (0_u32, 0_u32);
+    while tried < PER_TICK && cx.platform.now().since(started) < TICK_TIME {
+        let lease = LEASE.bind([cx.now.into(), cx.now.plus(LEASE_LIFE).into(), ROUND.into()]);
+        let rows = cx.query(lease).await?;
+        if rows.is_empty() {
+            break;
+        }
+        tried = tried.saturating_add(u32::try_from(rows.len()).unwrap_or(u32::MAX));
+        sent = sent.saturating_add(send_all(cx, rows).await?);
+    }
+    Ok(sent)
+}
+
+const fn sends(ready: &Ready) -> bool {
+    !matches!(ready.config.mail, MailProvider::Development)
+}
+
+/// Sends leased mails one by one; returns how many the provider took.
+async fn send_all<P: Platform>(cx: &Context<'_, P>, rows: Vec<Row>) -> Result<u32, Error> {
+    let ready = cx.ready()?;
+    let MailProvider::Resend(key) = &ready.config.mail else {
+        return Ok(0);
+    };
+    let mut sent: u32 = 0;
+    for row in rows {
+        let message = render(ready, &row)?;
+        let request = resend(key.expose(), &ready.config.mail_from, &message);
+        let failure = match cx.platform.outbound().send(request).await {
+            Ok(response) if response.status < 300 => None,
+            Ok(response) => Some(format!("status {}", response.status)),
+            Err(error) => Some(error.to_string()),
+        };
+        let after = match failure {
+            None => {
+                sent = sent.saturating_add(1);
+                SENT.bind([message.id.into(), cx.now.into()])
+            }
+            Some(why) => {
+                let given_up = (message.attempts >= MAX_ATTEMPTS).then_some(cx.now);
+                let wait = MINUTE.saturating_mul(1 << message.attempts.clamp(0, 10));
+                NOT_SENT.bind([
+                    message.id.into(),
+                    why.into(),
+                    cx.now.plus(wait).into(),
+                    given_up.into(),
+                ])
+            }
+        };
+        cx.query(after).await?;
+    }
+    Ok(sent)
+}
+
+/// Resend's `POST /emails`.
+fn resend(key: &str, from: &str, message: &Message) -> OutboundRequest {
+    let body = json!({
+        "from": from,
+        "to": [message.recipient],
+        "subject": message.subject,
+        "text": message.text,
+        "html": message.html,
+    });
+    OutboundRequest {
+        method: "POST",
+        url: "https://api.resend.com/emails".to_owned(),
+        headers: vec![
+            ("authorization", format!("Bearer {key}")),
+            ("content-type", "application/json".to_owned()),
+            ("idempotency-key", message.id.clone()),
+        ],
+        body: body.to_string().into_bytes(),
+        timeout_ms: PATIENCE,
+    }
+}

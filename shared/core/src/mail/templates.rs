@@ -1,0 +1,164 @@
+//! What mails say: each once, as plain text and as HTML.
+
+use crate::app::Ready;
+use crate::crypto::{base64url, hmac_sha256};
+use crate::time::Millis;
+
+/// What a mail says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Template {
+    /// The link that confirms an address.
+    VerifyEmail,
+    /// Somebody registered an address that has an account.
+    AccountExists,
+}
+
+impl Template {
+    pub(super) const ALL: [Self; 2] = [Self::VerifyEmail, Self::AccountExists];
+
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::VerifyEmail => "verify_email",
+            Self::AccountExists => "account_exists",
+        }
+    }
+
+    /// The text, as of the time when somebody asked for it.
+    pub(super) fn letter(self, ready: &Ready, token: &str, asked: Millis) -> Letter {
+        let config = &ready.config;
+        let when = asked.date_time().format("%Y-%m-%d at %H:%M UTC");
+        match self {
+            Self::VerifyEmail => Letter {
+                subject: "Confirm your e-mail address",
+                before: format!(
+                    "On {when} somebody registered this address, or asked for a new link. If that \
+                     was you, open this link within a day to confirm the address:"
+                ),
+                link: Some(format!(
+                    "{}/api/v1/auth/verify?token={token}",
+                    config.gateway_url
+                )),
+                after: "If it was not you, or not at that time, do not open the link: it would \
+                        confirm an account with somebody else's password. Links in earlier mails \
+                        do not work any more."
+                    .to_owned(),
+            },
+            Self::AccountExists => Letter {
+                subject: "You already have an account",
+                before: format!(
+                    "On {when} somebody, perhaps you, tried to register this address, which has \
+                     an account already. Nothing was changed; simply sign in:"
+                ),
+                link: Some(config.frontend_url.clone()),
+                after: "If it was not you, there is nothing to do.".to_owned(),
+            },
+        }
+    }
+}
+
+/// The secret part of a mail's link: the same for the same mail, and in no table.
+pub fn token(ready: &Ready, template: Template, subject: &str, nonce: &str) -> String {
+    let parts = [
+        template.name().as_bytes(),
+        b"\0",
+        subject.as_bytes(),
+        b"\0",
+        nonce.as_bytes(),
+    ];
+    base64url(&hmac_sha256(&ready.keys.mail, &parts))
+}
+
+/// A mail's parts, from which both forms are made.
+pub(super) struct Letter {
+    pub(super) subject: &'static str,
+    pub(super) before: String,
+    pub(super) link: Option<String>,
+    pub(super) after: String,
+}
+
+impl Letter {
+    pub(super) fn text(&self) -> String {
+        let link = self.link.as_ref().map(|link| format!("{link}\n\n"));
+        format!(
+            "{}\n\n{}{}\n",
+            self.before,
+            link.unwrap_or_default(),
+            self.after
+        )
+    }
+
+    /// No images, no styles, nothing to load: every mail program shows it.
+    pub(super) fn html(&self) -> String {
+        let link = self.link.as_deref().map(escaped);
+        let link = link.map(|link| format!("<p><a href=\"{link}\">{link}</a></p>\n"));
+        format!(
+            "<!doctype html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\"><title>{}</title></head>\n\
+             <body>\n<p>{}</p>\n{}<p>{}</p>\n</body>\n</html>\n",
+            escaped(self.subject),
+            escaped(&self.before),
+            link.unwrap_or_default(),
+            escaped(&self.after),
+        )
+    }
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::App;
+
+    fn app() -> App {
+        let key = |name: &str| match name {
+            "ENVIRONMENT" => Some("test".to_owned()),
+            "JWT_SECRET" | "JWT_REFRESH_SECRET" | "SERVICE_JWT_SECRET" => {
+                Some(format!("{name}-0123456789-abcdefghijklmnop"))
+            }
+            "FRONTEND_URL" => Some("https://app.test/?a=1&b=2".to_owned()),
+            _ => None,
+        };
+        App::new(key)
+    }
+
+    /// Rows: U-02
+    #[test]
+    fn every_mail_has_the_same_words_as_text_and_as_html() {
+        let app = app();
+        let ready = app.ready().unwrap();
+        for template in Template::ALL {
+            let letter = template.letter(ready, "tok-en_1", Millis(1_795_173_420_000));
+            let (text, html) = (letter.text(), letter.html());
+            for part in [&letter.before, &letter.after] {
+                assert!(text.contains(part.as_str()), "{text}");
+                assert!(html.contains(&escaped(part)), "{html}");
+            }
+            assert!(text.contains("2026-11-20 at"), "{text}");
+            let link = letter.link.unwrap();
+            assert!(text.contains(&format!("\n\n{link}\n\n")), "{text}");
+            let link = escaped(&link);
+            assert!(html.contains(&format!("<a href=\"{link}\">")), "{html}");
+            assert!(!html.contains("&b="), "{html}");
+        }
+    }
+
+    #[test]
+    fn tokens_differ_by_template_subject_and_nonce() {
+        let app = app();
+        let ready = app.ready().unwrap();
+        let base = token(ready, Template::VerifyEmail, "usr_1", "mtk_1");
+        assert_eq!(base, token(ready, Template::VerifyEmail, "usr_1", "mtk_1"));
+        for other in [
+            token(ready, Template::AccountExists, "usr_1", "mtk_1"),
+            token(ready, Template::VerifyEmail, "usr_2", "mtk_1"),
+            token(ready, Template::VerifyEmail, "usr_1", "mtk_2"),
+        ] {
+            assert_ne!(base, other);
+        }
+    }
+}
