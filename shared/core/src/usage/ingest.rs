@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value as Json, json};
 
 use super::event::{self, Event, Item};
-use super::store::{ADMIT, INSERT, KNOWN, OPEN, ROLL_UP};
+use super::store::{ADMIT, INSERT, KNOWN, LOCK, OPEN, ROLL_UP};
 use crate::guard::identity::Credential;
 use crate::http::{Code, Context, Error, Interrupt, Reply};
 use crate::port::{DatabaseError, Platform};
@@ -18,8 +18,8 @@ pub(super) async fn ingest<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, In
     let items = event::read(cx.request.body, cx.now)?;
     let fresh = distinct(&items);
     let (_, rows) = cx.load_guarded(statements(cx, &fresh)?).await?;
-    let [_, admitted, known, ..] = rows.as_slice() else {
-        return Err(DatabaseError::Shape("five results were expected".to_owned()).into());
+    let [_, _, admitted, known, ..] = rows.as_slice() else {
+        return Err(DatabaseError::Shape("six results were expected".to_owned()).into());
     };
     if admitted.is_empty() && !fresh.is_empty() {
         return Err(Error::new(Code::QuotaExceeded).into());
@@ -82,6 +82,7 @@ fn statements<P: Platform>(
     let scope = ApiScope::UsageWrite.bit();
     let [first, second, third, fourth] = Role::names_with(Permission::UsageWrite);
     Ok(vec![
+        LOCK.bind([id.into(), hash.into()]),
         OPEN.bind([
             id.into(),
             hash.into(),

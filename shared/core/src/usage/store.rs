@@ -2,10 +2,11 @@
 //!
 //! Ingest is one batch. The events come as one JSON parameter of arrays
 //! `[source, id, meter, quantity, subject, occurred_at, hour]`, because D1 binds a hundred
-//! parameters at most. In order: open the month (which locks it and marks the batch), admit the
-//! batch if the plan's quota has room for what is new, tell which events are known, fold the new
-//! ones into the hours, insert them. Every statement after the first asks for the mark of the one
-//! before, so a wrong key or a full quota stores nothing.
+//! parameters at most. In order: lock the tenant (events are deduplicated per tenant, so the lock
+//! of a month would let the same events in twice where two months meet), open the month (which
+//! marks the batch), admit the batch if the plan's quota has room for what is new, tell which
+//! events are known, fold the new ones into the hours, insert them. Every statement from the
+//! admission on asks for the mark of the one before, so a wrong key or a full quota stores nothing.
 
 /// The row of the key that the caller proved: `?1` id, `?2` hash of its secret.
 macro_rules! tenant_of_key {
@@ -48,9 +49,9 @@ macro_rules! admit {
             WHERE tenant_id = ",
             tenant_of_key!(),
             " AND month = ?4 AND batch = ?5
-                AND events + n.fresh <= COALESCE((
+                AND (n.fresh = 0 OR events + n.fresh <= COALESCE((
                     SELECT p.monthly_events FROM tenants t JOIN plans p ON p.id = t.plan_id
-                    WHERE t.id = usage_months.tenant_id), 9007199254740991)
+                    WHERE t.id = usage_months.tenant_id), 9007199254740991))
             RETURNING events"
         )
     };
@@ -103,6 +104,11 @@ macro_rules! insert {
 }
 
 crate::queries! {
+    /// `?1`, `?2` key. One batch of a tenant after the other, whatever month its clock is in. SQLite
+    /// and D1 have one writer, so there it is only a read.
+    LOCK: CredentialQuery = "usage.lock_tenant",
+        concat!("SELECT id FROM tenants WHERE id = ", tenant_of_key!()),
+        postgres = concat!("SELECT id FROM tenants WHERE id = ", tenant_of_key!(), " FOR NO KEY UPDATE");
     /// `?1`, `?2` key, `?3` month, `?4` batch, `?5` now, `?6` bit of the scope, `?7` to `?10`
     /// roles that may. The same rules as `judge_key` in guard/identity.rs, because the batch
     /// writes before Rust has judged.
@@ -118,7 +124,8 @@ crate::queries! {
             AND u.disabled_at IS NULL AND t.deleted_at IS NULL
             AND m.role IN (?7, ?8, ?9, ?10)
         ON CONFLICT (tenant_id, month) DO UPDATE SET batch = excluded.batch";
-    /// `?1`, `?2` key, `?3` events, `?4` month, `?5` batch. A row comes back when there is room.
+    /// `?1`, `?2` key, `?3` events, `?4` month, `?5` batch. A row comes back when there is room,
+    /// which a batch with nothing new always has: after a downgrade it is a repetition all the same.
     ADMIT: CredentialQuery = "usage.admit", admit!("json_each(?3)"),
         postgres = admit!("jsonb_array_elements(CAST(CAST(?3 AS TEXT) AS jsonb))");
     /// `?1`, `?2` key, `?3` events.

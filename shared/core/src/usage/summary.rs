@@ -52,6 +52,14 @@ fn bounds(month: &str) -> Option<(Millis, Millis)> {
     if year.len() != 4 || number.len() != 2 {
         return None;
     }
+    // Numbers parse with a sign, which is no month.
+    if !year
+        .bytes()
+        .chain(number.bytes())
+        .all(|byte| byte.is_ascii_digit())
+    {
+        return None;
+    }
     let (year, number): (i32, i32) = (year.parse().ok()?, number.parse().ok()?);
     let start =
         |year: i32, month: i32| Millis::parse(&format!("{year:04}-{month:02}-01T00:00:00Z"));
@@ -76,6 +84,7 @@ mod tests {
         );
         for bad in [
             "2026-13", "2026-00", "2026", "26-01", "2026-1", "9999-12", "-001-01", "aaaa-bb",
+            "2026-+1", "+026-11",
         ] {
             assert_eq!(bounds(bad), None, "{bad}");
         }

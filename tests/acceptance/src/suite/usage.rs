@@ -4,12 +4,17 @@ use serde_json::{Value, json};
 
 use super::tests;
 use crate::api::Api;
-use crate::fixture::{Founder, api_key, founder, send_events, upgrade};
+use crate::fixture::{
+    Founder, api_key, founder, send_events, stripe_event, subscription_event, upgrade,
+};
 
 tests! { "usage":
     every_form_of_event_is_taken ["J-02"];
     duplicates_count_once ["J-02" "J-08"];
     parallel_duplicates_count_once ["J-08" "J-09"];
+    duplicates_across_a_month_change_count_once ["J-08" "J-09"];
+    what_was_accepted_stays_a_duplicate_after_a_downgrade ["J-08" "J-10"];
+    odd_months_are_refused [];
     bad_items_do_not_hold_up_good_ones ["J-22"];
     the_free_quota_is_exact ["J-10"];
     parallel_batches_cannot_pass_the_quota ["J-14"];
@@ -118,6 +123,69 @@ fn parallel_duplicates_count_once(api: &Api) {
         (&total["events"], &total["meters"][0]["quantity"]),
         (&json!(25), &json!(25))
     );
+}
+
+/// The same events in parallel, some requests with their clock in another month.
+fn duplicates_across_a_month_change_count_once(api: &Api) {
+    const MONTH: i64 = 32 * 86_400_000;
+    let (_, key) = writer(api);
+    let (rounds, each) = (40, 15);
+    let mut inserted = 0;
+    for round in 0..rounds {
+        let events: Vec<Value> = (0..each)
+            .map(|n| json!({"id": format!("{round}-{n}"), "meter": "calls"}))
+            .collect();
+        let counts = api.parallel(4, |n| {
+            let call = api
+                .post("/api/v1/usage/events", &json!(events))
+                .bearer(&key);
+            let call = if n % 2 == 0 { call } else { call.later(MONTH) };
+            call.send().data(200)["inserted"].as_i64().unwrap()
+        });
+        inserted += counts.iter().sum::<i64>();
+    }
+    let next = api.now().plus(MONTH).month();
+    let next = format!("/api/v1/usage/summary?month={next}");
+    let next = api.get(&next).bearer(&key).send().data(200);
+    let (mut quota, mut quantity) = (0, 0);
+    for month in [summary(api, &key), next] {
+        quota += month["events"].as_i64().unwrap();
+        quantity += month["meters"][0]["quantity"].as_i64().unwrap_or(0);
+    }
+    let all = rounds * each;
+    assert_eq!((inserted, quota, quantity), (all, all, all));
+}
+
+fn what_was_accepted_stays_a_duplicate_after_a_downgrade(api: &Api) {
+    let (founder, key) = writer(api);
+    upgrade(api, &founder.tenant, "edgekeep_starter_monthly");
+    for prefix in ["a", "b"] {
+        assert_eq!(
+            send_events(api, &key, prefix, 1000).data(200)["inserted"],
+            1000
+        );
+    }
+    let (t, now) = (&founder.tenant, api.now().seconds());
+    let key_of_plan = "edgekeep_starter_monthly";
+    let id = format!("evt_down_{t}");
+    let end = subscription_event(&id, "deleted", now + 1, t, "canceled", key_of_plan);
+    stripe_event(api, &end).data(200);
+    send_events(api, &key, "c", 1).refused(429, "QUOTA_EXCEEDED");
+    let again = send_events(api, &key, "a", 1000).data(200);
+    assert_eq!(again["duplicates"], 1000);
+    let total = summary(api, &key);
+    assert_eq!(
+        (&total["events"], &total["remaining"]),
+        (&json!(2000), &json!(0))
+    );
+}
+
+fn odd_months_are_refused(api: &Api) {
+    let (_, key) = writer(api);
+    for month in ["2026-%2B1", "%2B026-11", "2026-13", "2026", "2026-1x"] {
+        let path = format!("/api/v1/usage/summary?month={month}");
+        api.get(&path).bearer(&key).send().blames("month");
+    }
 }
 
 fn bad_items_do_not_hold_up_good_ones(api: &Api) {
