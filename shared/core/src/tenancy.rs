@@ -1,5 +1,12 @@
 //! The tenant, which every owned row names.
 
+crate::queries! {
+    /// `?1` tenant. First in a batch: batches of one tenant that count before they write run one
+    /// after the other. SQLite and D1 have one writer, so there it is only a read.
+    LOCK: TenantQuery = "tenancy.lock", "SELECT id FROM tenants WHERE id = ?1",
+        postgres = "SELECT id FROM tenants WHERE id = ?1 FOR NO KEY UPDATE";
+}
+
 /// The tenant whose rows a statement may touch.
 ///
 /// There are two ways to get one: from a verified credential, or from a row that a

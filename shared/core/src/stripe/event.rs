@@ -68,9 +68,7 @@ impl Event {
     pub(super) fn read(body: &[u8]) -> Result<Self, Error> {
         let event: Self = serde_json::from_slice(body)
             .map_err(|error| Error::new(Code::InvalidJson).with_cause(error))?;
-        let sound =
-            |text: &str| (1..=255).contains(&text.len()) && !text.contains(char::is_control);
-        if !sound(&event.id) || !sound(&event.kind) {
+        if !is_plain(&event.id) || !is_plain(&event.kind) {
             return Err(Error::invalid("id", "Must be the id of an event."));
         }
         // Beyond year 9999 it is no time, and the arithmetic on versions stays exact.
@@ -87,10 +85,9 @@ impl Event {
 
     /// Id of the object it tells of.
     pub(super) fn object_id(&self) -> Option<&str> {
-        self.data
-            .object
-            .get("id")
-            .and_then(serde_json::Value::as_str)
+        let id = self.data.object.get("id");
+        id.and_then(serde_json::Value::as_str)
+            .filter(|id| is_plain(id))
     }
 
     /// The subscription in it.
@@ -117,9 +114,14 @@ impl Event {
     }
 }
 
+/// Whether a text can be an id or a key of Stripe's, and be stored: not all JSON texts can.
+fn is_plain(text: &str) -> bool {
+    (1..=255).contains(&text.len()) && !text.contains(char::is_control)
+}
+
 impl Subscription {
     /// # Errors
-    /// `VALIDATION` for states that the pinned version does not have.
+    /// `VALIDATION` for ids that are none and states that the pinned version does not have.
     pub(super) fn checked(self) -> Result<Self, Error> {
         const STATES: [&str; 8] = [
             "incomplete",
@@ -131,8 +133,14 @@ impl Subscription {
             "unpaid",
             "paused",
         ];
-        let long = self.id.len() > 255 || self.customer.as_ref().is_some_and(|id| id.len() > 255);
-        if long || !STATES.contains(&self.status.as_str()) {
+        let customer = self.customer.as_deref();
+        if !is_plain(&self.id) || customer.is_some_and(|id| !is_plain(id)) {
+            return Err(Error::invalid(
+                "data.object.id",
+                "Must be the id of a subscription, with its customer's.",
+            ));
+        }
+        if !STATES.contains(&self.status.as_str()) {
             return Err(Error::invalid(
                 "data.object.status",
                 "Must be a known state.",
@@ -141,14 +149,21 @@ impl Subscription {
         Ok(self)
     }
 
-    /// The tenant that the subscription was made for, from its metadata.
+    /// The tenant that the subscription was made for, from its metadata. Anybody's product may
+    /// write there, so what cannot be an id counts as nothing.
     pub(super) fn tenant(&self) -> Option<&str> {
-        self.metadata.tenant_id.as_deref()
+        self.metadata.tenant_id.as_deref().filter(|id| is_plain(id))
     }
 
     /// The price's lookup key, which names the plan.
     pub(super) fn lookup_key(&self) -> Option<&str> {
-        self.items.data.first()?.price.lookup_key.as_deref()
+        let key = self.items.data.first()?.price.lookup_key.as_deref();
+        key.filter(|key| is_plain(key))
+    }
+
+    /// Whether a subscription in this state gives its plan; `SET_PLAN` names the same states.
+    pub(super) fn gives_access(&self) -> bool {
+        ["trialing", "active", "past_due"].contains(&self.status.as_str())
     }
 
     /// End of the paid period, in Unix seconds.

@@ -4,6 +4,7 @@ mod event;
 mod routes;
 mod signature;
 mod store;
+mod target;
 mod webhook;
 
 pub use routes::StripeWebhook;

@@ -12,31 +12,59 @@ crate::queries! {
         RETURNING attempts";
     /// `?1` id.
     DONE_AT: SystemQuery = "stripe.done_at", "SELECT done_at FROM stripe_inbox WHERE id = ?1";
-    /// `?1` tenant from metadata, `?2` customer, `?3` lookup key. The metadata goes first.
+    /// `?1` tenant from metadata, `?2` customer, `?3` lookup key, `?4` subscription: whom each of
+    /// them names, as far as we know it.
     TARGET: SystemQuery = "stripe.target", "
-        SELECT t.id AS tenant_id, p.id AS plan_id FROM tenants t
-        LEFT JOIN plans p ON p.stripe_lookup_key = ?3
-        WHERE t.id = ?1 OR t.stripe_customer_id = ?2
-        ORDER BY CASE WHEN t.id = ?1 THEN 0 ELSE 1 END LIMIT 1";
+        SELECT (SELECT id FROM tenants WHERE id = ?1) AS named,
+            (SELECT tenant_id FROM subscriptions WHERE id = ?4) AS holder,
+            (SELECT id FROM tenants WHERE stripe_customer_id = ?2) AS buyer,
+            (SELECT id FROM plans WHERE stripe_lookup_key = ?3) AS plan_id";
+    /// `?1` subscription. First in a batch: events of one subscription are applied one after the
+    /// other. SQLite and D1 have one writer, so there it is only a read.
+    HELD: SystemQuery = "stripe.held", "SELECT tenant_id FROM subscriptions WHERE id = ?1",
+        postgres = "SELECT tenant_id FROM subscriptions WHERE id = ?1 FOR NO KEY UPDATE";
+    /// `?1` subscription, `?2` the tenant it belongs to now, `?3` version, `?4` now. The tenant
+    /// that is about to lose it gets the plan of what it has left; its id comes back.
+    LEAVE: SystemQuery = "stripe.leave", "
+        UPDATE tenants SET
+            plan_id = COALESCE((SELECT s.plan_id FROM subscriptions s
+                WHERE s.tenant_id = tenants.id AND s.id <> ?1
+                    AND s.status IN ('trialing', 'active', 'past_due')
+                ORDER BY s.version_at DESC, s.id LIMIT 1), 'FREE'),
+            epoch = tenants.epoch + 1, updated_at = ?4
+        WHERE id = (SELECT tenant_id FROM subscriptions
+            WHERE id = ?1 AND tenant_id <> ?2 AND version_at <= ?3)
+        RETURNING id";
     /// `?1` tenant, `?2` subscription, `?3` plan, `?4` status, `?5` period end, `?6` cancel at,
-    /// `?7` version, `?8` now. An older version changes nothing.
+    /// `?7` version, `?8` now. An older version changes nothing; no row comes back then.
     PUT_SUBSCRIPTION: TenantQuery = "stripe.put_subscription", "
         INSERT INTO subscriptions (tenant_id, id, plan_id, status, current_period_end, cancel_at,
             version_at, created_at, updated_at)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8)
-        ON CONFLICT (id) DO UPDATE SET plan_id = excluded.plan_id, status = excluded.status,
+        ON CONFLICT (id) DO UPDATE SET tenant_id = excluded.tenant_id,
+            plan_id = excluded.plan_id, status = excluded.status,
             current_period_end = excluded.current_period_end, cancel_at = excluded.cancel_at,
             version_at = excluded.version_at, updated_at = excluded.updated_at
         WHERE subscriptions.version_at <= excluded.version_at
-            AND subscriptions.tenant_id = excluded.tenant_id";
+        RETURNING id";
+    /// The same for a price that is no plan of ours, without the plan: it keeps the one it has.
+    PUT_STATUS: TenantQuery = "stripe.put_status", "
+        UPDATE subscriptions SET tenant_id = ?1, status = ?3, current_period_end = ?4,
+            cancel_at = ?5, version_at = ?6, updated_at = ?7
+        WHERE id = ?2 AND version_at <= ?6
+        RETURNING id";
     /// `?1` tenant, `?2` customer, `?3` now. The plan follows from the subscriptions that give
-    /// access (past due is a grace that Stripe's dunning ends), whatever order events came in.
+    /// access (past due is a grace that Stripe's dunning ends), whatever order events came in. A
+    /// customer who buys for several tenants stays with the first one.
     SET_PLAN: TenantQuery = "stripe.set_plan", "
         UPDATE tenants SET
             plan_id = COALESCE((SELECT s.plan_id FROM subscriptions s
                 WHERE s.tenant_id = tenants.id AND s.status IN ('trialing', 'active', 'past_due')
                 ORDER BY s.version_at DESC, s.id LIMIT 1), 'FREE'),
-            stripe_customer_id = COALESCE(tenants.stripe_customer_id, ?2),
+            stripe_customer_id = CASE
+                WHEN tenants.stripe_customer_id IS NULL AND NOT EXISTS
+                    (SELECT 1 FROM tenants o WHERE o.stripe_customer_id = ?2) THEN ?2
+                ELSE tenants.stripe_customer_id END,
             epoch = tenants.epoch + 1, updated_at = ?3
         WHERE id = ?1";
     /// `?1` id, `?2` now, `?3` what was done.

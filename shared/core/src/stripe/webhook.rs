@@ -9,13 +9,13 @@ use serde_json::json;
 
 use super::event::{API_VERSION, Event, Subscription};
 use super::signature;
-use super::store::{CLAIM, DONE, DONE_AT, PUT_SUBSCRIPTION, RELEASE, SET_PLAN, TARGET};
+use super::store::{CLAIM, DONE, DONE_AT, RELEASE, TARGET};
+use super::target::{Target, Verdict};
 use crate::config::Environment;
 use crate::http::{Code, Context, Error, Interrupt, Reply};
 use crate::port::{DatabaseError, Level, Outbound as _, OutboundError, OutboundRequest, Platform};
 use crate::sql::{Row, Statement};
-use crate::tenancy::TenantId;
-use crate::time::{MINUTE, SECOND};
+use crate::time::MINUTE;
 
 /// How long one delivery may work before the next may take over.
 const CLAIM_LIFE: i64 = MINUTE;
@@ -111,6 +111,7 @@ fn target(subscription: &Subscription) -> Statement {
         subscription.tenant().into(),
         subscription.customer.as_deref().into(),
         subscription.lookup_key().into(),
+        subscription.id.as_str().into(),
     ])
 }
 
@@ -132,39 +133,24 @@ async fn apply<P: Platform>(
     } else {
         target_row
     };
-    let Some(row) = row else {
-        // Another product's subscription in the same Stripe account.
-        return finish(cx, event, Vec::new(), "ignored: no such tenant").await;
-    };
-    let tenant = TenantId::proven(row.text(0)?);
-    let Some(plan) = row.opt_text(1)? else {
-        let key = subscription.lookup_key().unwrap_or("none");
-        let why = format!("no plan has the price's lookup key {key}; set plans.stripe_lookup_key");
-        return Err(Error::new(Code::Unavailable)
-            .with_retry_after(60)
-            .with_cause(why));
-    };
-    let millis =
-        |seconds: Option<i64>| seconds.map(|s| s.clamp(0, 253_402_300_799).saturating_mul(SECOND));
-    let writes = vec![
-        PUT_SUBSCRIPTION.bind(
-            &tenant,
-            [
-                subscription.id.as_str().into(),
-                plan.into(),
-                subscription.status.as_str().into(),
-                millis(subscription.period_end()).into(),
-                millis(subscription.cancel_at).into(),
-                version.into(),
-                cx.now.into(),
-            ],
-        ),
-        SET_PLAN.bind(
-            &tenant,
-            [subscription.customer.as_deref().into(), cx.now.into()],
-        ),
-    ];
-    finish(cx, event, writes, "applied").await
+    let row = row.ok_or_else(|| DatabaseError::Shape("no target".to_owned()))?;
+    match Target::from_row(row)?.judge(&subscription) {
+        Verdict::Ignore(why) => finish(cx, event, Vec::new(), why).await,
+        Verdict::NoPlan => {
+            let key = subscription.lookup_key().unwrap_or("none");
+            let why =
+                format!("no plan has the price's lookup key {key}; set plans.stripe_lookup_key");
+            Err(Error::new(Code::Unavailable)
+                .with_retry_after(60)
+                .with_cause(why))
+        }
+        Verdict::Apply(change) => {
+            let (writes, outcome) = change.writes(&subscription, version, cx.now);
+            let reply = finish(cx, event, writes, outcome).await?;
+            change.tell(cx, &subscription);
+            Ok(reply)
+        }
+    }
 }
 
 /// The subscription's state, with the version that orders it: Stripe's own when a key is set,

@@ -1,0 +1,230 @@
+//! Whose subscription it is, and what becomes of it.
+
+use serde_json::json;
+
+use super::event::Subscription;
+use super::store::{HELD, LEAVE, PUT_STATUS, PUT_SUBSCRIPTION, SET_PLAN};
+use crate::http::Context;
+use crate::port::{DatabaseError, Level, Platform};
+use crate::sql::{Row, Statement};
+use crate::tenancy::TenantId;
+use crate::time::{Millis, SECOND};
+
+/// What the database knows of a subscription ([`super::store::TARGET`]).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Target {
+    /// The tenant in its metadata, if that exists.
+    named: Option<String>,
+    /// The tenant that has it.
+    holder: Option<String>,
+    /// The tenant that has its customer.
+    buyer: Option<String>,
+    /// The plan that its price's lookup key names.
+    plan: Option<String>,
+}
+
+/// What to do about a subscription.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// Nothing, for this reason: Stripe need not send it again.
+    Ignore(&'static str),
+    /// Somebody pays us for a plan that we do not know: Stripe shall send it again.
+    NoPlan,
+    /// Write it down.
+    Apply(Change),
+}
+
+/// A change of a tenant's subscription.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Change {
+    tenant: TenantId,
+    /// `None`: it keeps the plan it has.
+    plan: Option<String>,
+    /// The tenant that had it, if that is another one.
+    from: Option<String>,
+}
+
+impl Target {
+    pub(super) fn from_row(row: &Row) -> Result<Self, DatabaseError> {
+        let text = |index| row.opt_text(index).map(|text| text.map(str::to_owned));
+        Ok(Self {
+            named: text(0)?,
+            holder: text(1)?,
+            buyer: text(2)?,
+            plan: text(3)?,
+        })
+    }
+
+    /// Only an unknown subscription of ours that gives access needs a plan: an end is an end
+    /// whatever its price is called, and a price without a plan is mostly another product's.
+    pub(super) fn judge(self, subscription: &Subscription) -> Verdict {
+        let Self {
+            named,
+            holder,
+            buyer,
+            plan,
+        } = self;
+        if plan.is_none() && holder.is_none() {
+            return match named {
+                None => Verdict::Ignore("ignored: another product"),
+                Some(_) if subscription.gives_access() => Verdict::NoPlan,
+                // Noted, so that a beginning which arrives after its end does not give the plan.
+                Some(tenant) => Verdict::Apply(Change {
+                    tenant: TenantId::proven(tenant),
+                    plan: Some("FREE".to_owned()),
+                    from: None,
+                }),
+            };
+        }
+        let Some(tenant) = named.or_else(|| holder.clone()).or(buyer) else {
+            return Verdict::Ignore("ignored: no such tenant");
+        };
+        Verdict::Apply(Change {
+            from: holder.filter(|holder| *holder != tenant),
+            tenant: TenantId::proven(tenant),
+            plan,
+        })
+    }
+}
+
+impl Change {
+    /// The statements, and what they are called in the inbox.
+    pub(super) fn writes(
+        &self,
+        subscription: &Subscription,
+        version: i64,
+        now: Millis,
+    ) -> (Vec<Statement>, &'static str) {
+        let millis = |seconds: Option<i64>| {
+            seconds.map(|s| s.clamp(0, 253_402_300_799).saturating_mul(SECOND))
+        };
+        let id = subscription.id.as_str();
+        let [status, end, cancel, version_at, at] = [
+            subscription.status.as_str().into(),
+            millis(subscription.period_end()).into(),
+            millis(subscription.cancel_at).into(),
+            version.into(),
+            now.into(),
+        ];
+        let (put, outcome) = if let Some(plan) = self.plan.as_deref() {
+            let rest = [id.into(), plan.into(), status, end, cancel, version_at, at];
+            (PUT_SUBSCRIPTION.bind(&self.tenant, rest), "applied")
+        } else {
+            let rest = [id.into(), status, end, cancel, version_at, at];
+            let outcome = "applied: status only, the price is no plan";
+            (PUT_STATUS.bind(&self.tenant, rest), outcome)
+        };
+        let customer = subscription.customer.as_deref();
+        let leave = [
+            id.into(),
+            self.tenant.as_str().into(),
+            version.into(),
+            now.into(),
+        ];
+        let writes = vec![
+            HELD.bind([id.into()]),
+            LEAVE.bind(leave),
+            put,
+            SET_PLAN.bind(&self.tenant, [customer.into(), now.into()]),
+        ];
+        (writes, outcome)
+    }
+
+    /// What an operator should know of a change that was applied.
+    pub(super) fn tell<P: Platform>(&self, cx: &Context<'_, P>, subscription: &Subscription) {
+        if let Some(from) = &self.from {
+            let fields = [
+                ("subscription", json!(subscription.id)),
+                ("from", json!(from)),
+                ("to", json!(self.tenant.as_str())),
+            ];
+            cx.log(Level::Warn, "stripe.moved", &fields);
+        }
+        if self.plan.is_none() && subscription.gives_access() {
+            let fields = [
+                ("subscription", json!(subscription.id)),
+                ("tenant", json!(self.tenant.as_str())),
+                ("lookup_key", json!(subscription.lookup_key())),
+            ];
+            cx.log(Level::Warn, "stripe.no_plan_for_price", &fields);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn subscription(status: &str) -> Subscription {
+        let text = format!(r#"{{"id":"sub_1","status":"{status}","items":{{"data":[]}}}}"#);
+        serde_json::from_str(&text).unwrap()
+    }
+
+    fn target(names: [Option<&str>; 4]) -> Target {
+        let [named, holder, buyer, plan] = names.map(|name| name.map(str::to_owned));
+        Target {
+            named,
+            holder,
+            buyer,
+            plan,
+        }
+    }
+
+    fn change(tenant: &str, plan: Option<&str>, from: Option<&str>) -> Verdict {
+        Verdict::Apply(Change {
+            tenant: TenantId::proven(tenant),
+            plan: plan.map(str::to_owned),
+            from: from.map(str::to_owned),
+        })
+    }
+
+    #[test]
+    fn the_tenant_is_the_named_one_then_the_holder_then_the_buyer() {
+        let (a, b, c, plan) = (Some("a"), Some("b"), Some("c"), Some("P"));
+        for (known, verdict) in [
+            ([a, b, c, plan], change("a", plan, b)),
+            ([a, a, c, plan], change("a", plan, None)),
+            ([None, b, c, plan], change("b", plan, None)),
+            ([None, None, c, plan], change("c", plan, None)),
+            (
+                [None, None, None, plan],
+                Verdict::Ignore("ignored: no such tenant"),
+            ),
+        ] {
+            let judged = target(known).judge(&subscription("active"));
+            assert_eq!(judged, verdict, "{known:?}");
+        }
+    }
+
+    /// Rows: H-09
+    #[test]
+    fn only_an_unknown_subscription_of_ours_that_gives_access_waits_for_its_plan() {
+        let (a, b) = (Some("a"), Some("b"));
+        let ignored = || Verdict::Ignore("ignored: another product");
+        for status in ["trialing", "active", "past_due"] {
+            let sent = subscription(status);
+            assert_eq!(
+                target([a, None, None, None]).judge(&sent),
+                Verdict::NoPlan,
+                "{status}"
+            );
+            assert_eq!(target([None, None, b, None]).judge(&sent), ignored());
+            assert_eq!(
+                target([a, a, None, None]).judge(&sent),
+                change("a", None, None)
+            );
+        }
+        for status in ["incomplete", "canceled", "unpaid", "paused"] {
+            let sent = subscription(status);
+            assert_eq!(
+                target([a, None, None, None]).judge(&sent),
+                change("a", Some("FREE"), None)
+            );
+            assert_eq!(target([None, None, b, None]).judge(&sent), ignored());
+            assert_eq!(
+                target([None, b, None, None]).judge(&sent),
+                change("b", None, None)
+            );
+        }
+    }
+}
