@@ -16,6 +16,7 @@ use edgekeep_core::sql::{Row, Statement, SystemQuery};
 use edgekeep_core::time::Millis;
 use edgekeep_native::{Database, Memory, Platform, Wakes};
 use serde_json::{Value, json};
+use tokio::sync::mpsc::UnboundedReceiver;
 
 /// What the database does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +42,7 @@ pub struct World {
     database: Rc<FaultyDatabase>,
     key_value: Rc<FaultyStore>,
     network: Rc<Network>,
+    woken: Rc<RefCell<UnboundedReceiver<String>>>,
 }
 
 /// The outside: keeps what was sent to it and answers what it was told to; the real one until
@@ -101,7 +103,7 @@ impl World {
         let database = Database::open("sqlite::memory:")
             .await
             .expect("SQLite opens");
-        let (wakes, _) = Wakes::channel();
+        let (wakes, woken) = Wakes::channel();
         let inner = Platform::new(app, database, wakes);
         let fault = Cell::new(Fault::None);
         Self {
@@ -119,7 +121,13 @@ impl World {
                 answer: RefCell::default(),
             }),
             inner,
+            woken: Rc::new(RefCell::new(woken)),
         }
+    }
+
+    /// The job of the oldest message in the queue, which nobody else reads.
+    pub fn woken(&self) -> Option<String> {
+        self.woken.borrow_mut().try_recv().ok()
     }
 
     pub fn set(&self, fault: Fault) {

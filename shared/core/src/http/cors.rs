@@ -3,7 +3,7 @@
 use super::message::{HeaderSource, Response};
 
 const EXPOSED: &str = "x-request-id, x-ratelimit-limit, x-ratelimit-remaining, \
-    x-ratelimit-reset, ratelimit, ratelimit-policy, retry-after, idempotent-replayed, location, etag";
+    x-ratelimit-reset, ratelimit, ratelimit-policy, retry-after, idempotent-replayed, location, etag, link";
 const ALLOWED: &str = "authorization, content-type, idempotency-key, if-match, if-none-match, \
     traceparent, x-api-version, x-csrf-token, x-request-id";
 

@@ -113,6 +113,7 @@ codes! {
     RateLimited = "RATE_LIMITED", 429, RateLimit, true, "Too many requests; try again later.";
     AccountLocked = "ACCOUNT_LOCKED", 429, RateLimit, true, "Too many failed attempts at this account; wait before the next.";
     QuotaExceeded = "QUOTA_EXCEEDED", 429, RateLimit, false, "The plan's quota for this month is used up; upgrade the plan or wait for the next month.";
+    JobLimit = "JOB_LIMIT", 429, RateLimit, true, "The tenant has as many jobs as it may; try again when one of them has finished or expired.";
     Internal = "INTERNAL", 500, Server, true, "Something went wrong on our side.";
     Unavailable = "UNAVAILABLE", 503, Server, true, "This is not available at the moment; try again soon.";
     NotConfigured = "NOT_CONFIGURED", 503, Server, false, "This service is not set up completely; its operator finds the reason in the log.";

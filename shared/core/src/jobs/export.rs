@@ -17,18 +17,23 @@ const PAGE: i64 = 1_000;
 /// Longest period.
 const MAX_PERIOD: i64 = 92 * DAY;
 
+/// Most bytes of a result. With the cap on jobs it bounds what one tenant can keep.
+const MAX_BYTES: usize = 32 << 20;
+
 #[derive(Serialize, Deserialize)]
 struct Params {
     from: i64,
     to: i64,
 }
 
-/// The event that the last page ended with.
+/// The event that the last page ended with, and the size of all pages up to it.
 #[derive(Default, Serialize, Deserialize)]
 struct Checkpoint {
     occurred_at: i64,
     source: String,
     event_id: String,
+    #[serde(default)]
+    bytes: usize,
 }
 
 /// Checks `{"from":…,"to":…}`; without them, the last 31 days.
@@ -55,6 +60,8 @@ pub(super) struct Page {
     pub(super) body: String,
     pub(super) checkpoint: String,
     pub(super) last: bool,
+    /// With it, the result would be larger than one may be.
+    pub(super) too_large: bool,
 }
 
 /// Reads the page after the job's checkpoint.
@@ -88,9 +95,11 @@ pub(super) async fn next_page<P: Platform>(
         body.push_str(&line(row)?);
         body.push('\n');
     }
+    let bytes = after.bytes.saturating_add(body.len());
     let end = match rows.last() {
         None => after,
         Some(row) => Checkpoint {
+            bytes,
             occurred_at: row.int(5)?,
             source: row.text(0)?.to_owned(),
             event_id: row.text(1)?.to_owned(),
@@ -101,6 +110,7 @@ pub(super) async fn next_page<P: Platform>(
         body,
         checkpoint: json!(end).to_string(),
         last: !full,
+        too_large: bytes > MAX_BYTES,
     })
 }
 

@@ -3,18 +3,19 @@
 use serde_json::json;
 
 use super::export;
-use super::store::{CHECKPOINT, DUE, FINISH, GIVE_BACK, LEASE, Leased, PUT_PART};
+use super::store::{CHECKPOINT, DROP_PARTS, DUE, FINISH, GIVE_BACK, LEASE, Leased, PUT_PART};
 use crate::guard::rate_limit::RateClass;
 use crate::http::{Access, Context, Error, Idempotency, Method, RouteInfo, in_background};
 use crate::id::is_id;
-use crate::port::{Level, Platform};
+use crate::port::{Level, Platform, Queue as _};
+use crate::sql::Statement;
 use crate::time::{MINUTE, SECOND};
 
 /// How long a run may go without a checkpoint before another may take over.
 const LEASE_LIFE: i64 = MINUTE;
 /// Pages of one run; then the job is given back, so that no run outlives its platform's limit.
 const PAGES_PER_RUN: u32 = 20;
-/// Failed attempts before a job is failed for good.
+/// Attempts that failed, or lost their worker, before a job is failed for good.
 const MAX_ATTEMPTS: i64 = 5;
 /// Jobs of one tick.
 const JOBS_PER_TICK: i64 = 10;
@@ -36,8 +37,18 @@ static WAKE: RouteInfo = RouteInfo {
 pub enum Wake {
     /// Forget it.
     Done,
-    /// Deliver it again: there is more to do, or something failed for now.
+    /// Deliver it again: something failed for now.
     Retry,
+}
+
+/// How a run of a job ended.
+enum Ran {
+    /// Nothing is left for the caller: finished, gone, or somebody else is at it.
+    Done,
+    /// Given back with more to do.
+    More,
+    /// Given back after an error, for later.
+    Failed,
 }
 
 /// Runs the job that a queue message announced.
@@ -46,16 +57,30 @@ pub async fn on_wake<P: Platform>(platform: &P, job_id: &str) -> Wake {
         return Wake::Done;
     }
     let ran = in_background(platform, &WAKE, async |cx: &Context<'_, P>| {
-        let ran = run(cx, job_id).await;
-        if let Err(error) = &ran {
-            log_failure(cx, job_id, error);
+        match run(cx, job_id).await {
+            Ok(Ran::Done) => Wake::Done,
+            Ok(Ran::More) => wake_again(cx, job_id).await,
+            Ok(Ran::Failed) => Wake::Retry,
+            Err(error) => {
+                log_failure(cx, job_id, &error);
+                Wake::Retry
+            }
         }
-        ran
     })
     .await;
-    match ran {
-        Some(Ok(true)) => Wake::Done,
-        Some(Ok(false) | Err(_)) | None => Wake::Retry,
+    ran.unwrap_or(Wake::Retry)
+}
+
+/// A message of its own for the next run. A repetition of this one would count as a delivery that
+/// failed, and a long job in good health would end in the dead letter queue.
+async fn wake_again<P: Platform>(cx: &Context<'_, P>, job_id: &str) -> Wake {
+    match cx.platform.queue().wake(job_id).await {
+        Ok(()) => Wake::Done,
+        Err(error) => {
+            let fields = [("job", json!(job_id)), ("cause", json!(error.to_string()))];
+            cx.log(Level::Warn, "jobs.wake_failed", &fields);
+            Wake::Retry
+        }
     }
 }
 
@@ -91,71 +116,88 @@ pub(crate) async fn run_due<P: Platform>(cx: &Context<'_, P>) -> Result<u32, Err
     outcome
 }
 
-/// Runs one job as far as one run may; true when nothing is left to do for the caller.
-async fn run<P: Platform>(cx: &Context<'_, P>, id: &str) -> Result<bool, Error> {
+/// Runs one job as far as one run may.
+async fn run<P: Platform>(cx: &Context<'_, P>, id: &str) -> Result<Ran, Error> {
     let now = cx.platform.now();
     let lease = LEASE.bind([id.into(), now.into(), now.plus(LEASE_LIFE).into()]);
     let rows = cx.query(lease).await?;
     // No row: finished, gone, or somebody else is at it.
     let Some(row) = rows.first() else {
-        return Ok(true);
+        return Ok(Ran::Done);
     };
     let mut job = Leased::from_row(row)?;
+    // An error would have ended it at the limit; beyond it are jobs that take their worker along.
+    if job.attempts > MAX_ATTEMPTS {
+        finish(cx, &job, "failed", Some("WORKER_LOST")).await?;
+        return Ok(Ran::Done);
+    }
     match pages(cx, &mut job).await {
-        Ok(finished) => Ok(finished),
+        Ok(ran) => Ok(ran),
         Err(error) => {
             failed(cx, &job, &error).await?;
-            Ok(false)
+            Ok(Ran::Failed)
         }
     }
 }
 
 /// Pages until the end, the run's limit, or until the lease is lost.
-async fn pages<P: Platform>(cx: &Context<'_, P>, job: &mut Leased) -> Result<bool, Error> {
+async fn pages<P: Platform>(cx: &Context<'_, P>, job: &mut Leased) -> Result<Ran, Error> {
     if job.kind != export::KIND {
         finish(cx, job, "failed", Some("no worker for this type")).await?;
-        return Ok(true);
+        return Ok(Ran::Done);
     }
     for _ in 0..PAGES_PER_RUN {
         let page = export::next_page(cx, job).await?;
-        let now = cx.platform.now();
+        if page.too_large {
+            finish(cx, job, "failed", Some("RESULT_TOO_LARGE")).await?;
+            return Ok(Ran::Done);
+        }
         let part = job.parts;
         job.parts = job.parts.saturating_add(1);
-        let rows = cx
-            .batch(&[
-                PUT_PART.bind(
-                    &job.tenant,
-                    [
-                        job.id.as_str().into(),
-                        job.fence.into(),
-                        part.into(),
-                        page.body.into(),
-                    ],
-                ),
-                CHECKPOINT.bind(
-                    &job.tenant,
-                    [
-                        job.id.as_str().into(),
-                        job.fence.into(),
-                        page.checkpoint.as_str().into(),
-                        job.parts.into(),
-                        now.plus(LEASE_LIFE).into(),
-                        now.into(),
-                    ],
-                ),
-            ])
-            .await?;
-        if rows.get(1).is_none_or(Vec::is_empty) {
-            return Ok(true);
+        let rows = cx.batch(&store_page(cx, job, part, &page)).await?;
+        if rows.first().is_none_or(Vec::is_empty) {
+            return Ok(Ran::Done);
         }
         job.checkpoint = Some(page.checkpoint);
         if page.last {
             finish(cx, job, "completed", None).await?;
-            return Ok(true);
+            return Ok(Ran::Done);
         }
     }
     give_back(cx, job, 0, None).await?;
-    Ok(false)
+    Ok(Ran::More)
+}
+
+/// The checkpoint after a page, then its part.
+fn store_page<P: Platform>(
+    cx: &Context<'_, P>,
+    job: &Leased,
+    part: i64,
+    page: &export::Page,
+) -> [Statement; 2] {
+    let (id, now) = (job.id.as_str(), cx.platform.now());
+    [
+        CHECKPOINT.bind(
+            &job.tenant,
+            [
+                id.into(),
+                job.fence.into(),
+                page.checkpoint.as_str().into(),
+                job.parts.into(),
+                now.plus(LEASE_LIFE).into(),
+                now.into(),
+            ],
+        ),
+        PUT_PART.bind(
+            &job.tenant,
+            [
+                id.into(),
+                job.fence.into(),
+                part.into(),
+                page.body.as_str().into(),
+            ],
+        ),
+    ]
 }
 
 async fn finish<P: Platform>(
@@ -164,17 +206,19 @@ async fn finish<P: Platform>(
     state: &str,
     error: Option<&str>,
 ) -> Result<(), Error> {
-    let statement = FINISH.bind(
+    let id = job.id.as_str();
+    let finish = FINISH.bind(
         &job.tenant,
         [
-            job.id.as_str().into(),
+            id.into(),
             job.fence.into(),
             state.into(),
             error.into(),
             cx.platform.now().into(),
         ],
     );
-    cx.query(statement).await?;
+    let drop = DROP_PARTS.bind(&job.tenant, [id.into(), job.fence.into()]);
+    cx.batch(&[finish, drop]).await?;
     cx.log(
         Level::Info,
         "jobs.finished",

@@ -3,13 +3,22 @@
 use serde_json::{Value as Json, json};
 
 use super::export;
-use super::store::{GET, LIST, PARTS, SUBMIT};
+use super::store::{GET, LIST, PARTS, ROOM, SUBMIT};
 use crate::fields::Fields;
-use crate::http::{Code, Context, Error, Interrupt, Page, Reply, Response};
+use crate::http::{Actor, Code, Context, Error, Interrupt, Page, Reply, Response};
 use crate::id::is_id;
 use crate::port::{DatabaseError, Level, Platform, Queue as _};
 use crate::sql::Row;
+use crate::tenancy::LOCK;
 use crate::time::Millis;
+
+/// Jobs of a tenant that may be unfinished at a time.
+const MAX_UNFINISHED: i64 = 5;
+/// Jobs of a tenant, until their results expire.
+const MAX_KEPT: i64 = 20;
+/// Parts that are put together for who asks for the whole result: some megabytes, as a Worker has
+/// 128 MB for all its requests.
+const WHOLE_PARTS: i64 = 4;
 
 /// Takes a job: 202 with the place to ask for it.
 pub(super) async fn submit<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
@@ -21,7 +30,10 @@ pub(super) async fn submit<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, In
     let params = export::params(fields.opt_object("params")?, cx.now)?;
     fields.finish()?;
 
-    let (actor, _) = cx.load(|_| Vec::new()).await?;
+    let (actor, rows) = cx.load(|tenant| vec![ROOM.bind(tenant, [])]).await?;
+    if let Some(error) = full(rows.first().and_then(|rows| rows.first()))? {
+        return Err(error.into());
+    }
     let id = cx.new_id("job")?;
     let place = format!("/api/v1/jobs/{id}");
     let job = json!({
@@ -39,10 +51,16 @@ pub(super) async fn submit<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, In
             kind.into(),
             params.into(),
             cx.now.into(),
+            MAX_KEPT.into(),
+            MAX_UNFINISHED.into(),
         ],
     );
+    let writes = vec![LOCK.bind(&actor.tenant, []), write];
     let reply = Reply::json(202, &job).with_header("location", place);
-    let reply = cx.commit(&actor, vec![write], reply).await?;
+    let reply = match cx.commit(&actor, writes, reply).await {
+        Err(Interrupt::Error(error)) => return Err(refused(cx, &actor, error).await.into()),
+        replied => replied?,
+    };
     // The row is the truth; a lost message only means that the scheduler's tick finds the job.
     if let Err(error) = cx.platform.queue().wake(&id).await {
         cx.log(
@@ -52,6 +70,32 @@ pub(super) async fn submit<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, In
         );
     }
     Ok(reply)
+}
+
+/// What a submission that failed is told: that others took the room meanwhile, if they did.
+async fn refused<P: Platform>(cx: &Context<'_, P>, actor: &Actor, error: Error) -> Error {
+    let Ok(rows) = cx.query(ROOM.bind(&actor.tenant, [])).await else {
+        return error;
+    };
+    full(rows.first()).ok().flatten().unwrap_or(error)
+}
+
+/// The error for a tenant without room for another job, by the row of [`ROOM`].
+fn full(room: Option<&Row>) -> Result<Option<Error>, DatabaseError> {
+    let Some(row) = room else { return Ok(None) };
+    let error = || Error::new(Code::JobLimit);
+    Ok(if row.int(1)? >= MAX_UNFINISHED {
+        let rule =
+            format!("At most {MAX_UNFINISHED} jobs may be unfinished; wait for one of them.");
+        Some(error().with_message(rule).with_retry_after(60))
+    } else if row.int(0)? >= MAX_KEPT {
+        let rule = format!(
+            "At most {MAX_KEPT} jobs are kept; wait until one expires, 7 days after its end."
+        );
+        Some(error().with_message(rule))
+    } else {
+        None
+    })
 }
 
 /// The tenant's latest jobs.
@@ -76,14 +120,18 @@ pub(super) async fn get<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Inter
     Ok(Reply::ok(&show(row)?))
 }
 
-/// What a completed job made, as NDJSON.
+/// What a completed job made, as NDJSON: one part with `?part=`, all of a small result without.
 pub(super) async fn result<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
+    let part = cx.request.query_value("part")?;
+    let part = part.map(|text| part_number(&text)).transpose()?;
+    let (first, count) = part.map_or((0, WHOLE_PARTS), |part| (part, 1));
     let (_, rows) = cx
         .load(|tenant| {
             let id = cx.param();
+            let end = first.saturating_add(count);
             vec![
                 GET.bind(tenant, [id.into()]),
-                PARTS.bind(tenant, [id.into()]),
+                PARTS.bind(tenant, [id.into(), first.into(), end.into()]),
             ]
         })
         .await?;
@@ -95,13 +143,40 @@ pub(super) async fn result<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, In
         let message = "The job has no result yet; ask again when its state is completed.";
         return Err(Error::new(Code::StateConflict).with_message(message).into());
     }
+    let (id, total) = (job.text(0)?, job.int(3)?);
+    let last = total.saturating_sub(1);
+    if part.is_none() && total > WHOLE_PARTS {
+        let rule =
+            format!("The result has {total} parts; ask for each, from ?part=0 to ?part={last}.");
+        return Err(Error::invalid("part", rule).into());
+    }
+    if part.is_some_and(|part| part > last) {
+        return Err(Error::invalid("part", format!("Must be a number from 0 to {last}.")).into());
+    }
     let mut body = String::new();
     for part in parts {
         body.push_str(part.text(0)?);
     }
-    let name = format!("attachment; filename=\"{}.ndjson\"", job.text(0)?);
+    let name = part.map_or_else(|| id.to_owned(), |part| format!("{id}-{part}"));
+    let name = format!("attachment; filename=\"{name}.ndjson\"");
     let response = Response::new(200, "application/x-ndjson", body);
-    Ok(Reply::Raw(response).with_header("content-disposition", name))
+    let reply = Reply::Raw(response).with_header("content-disposition", name);
+    Ok(match part.filter(|part| *part < last) {
+        None => reply,
+        Some(part) => {
+            let next = part.saturating_add(1);
+            // RFC 8288.
+            let link = format!("</api/v1/jobs/{id}/result?part={next}>; rel=\"next\"");
+            reply.with_header("link", link)
+        }
+    })
+}
+
+/// Digits only: numbers parse with a sign, too.
+fn part_number(text: &str) -> Result<i64, Error> {
+    let digits = (1..=9).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+    let number = digits.then(|| text.parse().ok()).flatten();
+    number.ok_or_else(|| Error::invalid("part", "Must be a number from 0."))
 }
 
 fn show(row: &Row) -> Result<Json, DatabaseError> {

@@ -4,11 +4,28 @@ use crate::port::DatabaseError;
 use crate::sql::Row;
 use crate::tenancy::TenantId;
 
+/// When a job of the tenant was last worked on; NULL for never. A tenant has few jobs ([`SUBMIT`]).
+macro_rules! served {
+    () => {
+        "(SELECT MAX(r.updated_at) FROM jobs r WHERE r.tenant_id = j.tenant_id AND r.fence > 0)"
+    };
+}
+
 crate::queries! {
-    /// `?1` tenant, `?2` id, `?3` user, `?4` kind, `?5` params, `?6` now.
+    /// `?1` tenant. Jobs it has, and those of them that are not finished.
+    ROOM: TenantQuery = "jobs.room", "
+        SELECT COUNT(*) AS kept, COUNT(CASE WHEN finished_at IS NULL THEN 1 END) AS unfinished
+        FROM jobs WHERE tenant_id = ?1";
+    /// `?1` tenant, `?2` id, `?3` user, `?4` kind, `?5` params, `?6` now, `?7` most kept, `?8` most
+    /// unfinished. Without room the state is NULL, which breaks the column's rule on purpose: it
+    /// takes the whole batch with it, the claim of the idempotency key too.
     SUBMIT: TenantQuery = "jobs.submit", "
         INSERT INTO jobs (tenant_id, id, user_id, kind, params, state, leased_until, created_at, updated_at)
-        VALUES (?1, ?2, ?3, ?4, ?5, 'queued', ?6, ?6, ?6)";
+        SELECT ?1, ?2, ?3, ?4, ?5,
+            CASE WHEN n.kept < ?7 AND n.unfinished < ?8 THEN 'queued' END, ?6, ?6, ?6
+        FROM (SELECT COUNT(*) AS kept,
+                COUNT(CASE WHEN finished_at IS NULL THEN 1 END) AS unfinished
+            FROM jobs WHERE tenant_id = ?1) n";
     /// `?1` tenant, `?2` id.
     GET: TenantQuery = "jobs.get", "
         SELECT id, kind, state, parts, attempts, error, created_at, updated_at, finished_at
@@ -18,33 +35,46 @@ crate::queries! {
         SELECT id, kind, state, parts, attempts, error, created_at, updated_at, finished_at
         FROM jobs WHERE tenant_id = ?1 AND (created_at, id) < (?2, ?3)
         ORDER BY created_at DESC, id DESC LIMIT ?4";
-    /// `?1` tenant, `?2` job.
-    PARTS: TenantQuery = "jobs.parts",
-        "SELECT body FROM job_parts WHERE tenant_id = ?1 AND job_id = ?2 ORDER BY part";
-    /// `?1` now, `?2` most. One job per tenant, the oldest, so that nobody waits for another's heap.
-    DUE: SystemQuery = "jobs.due", "
-        SELECT MIN(id) FROM jobs WHERE finished_at IS NULL AND leased_until <= ?1
-        GROUP BY tenant_id ORDER BY MIN(id) LIMIT ?2";
+    /// `?1` tenant, `?2` job, `?3` first part, `?4` part after the last.
+    PARTS: TenantQuery = "jobs.parts", "
+        SELECT body FROM job_parts
+        WHERE tenant_id = ?1 AND job_id = ?2 AND part >= ?3 AND part < ?4 ORDER BY part";
+    /// `?1` now, `?2` most. One job per tenant, the oldest, by how long the tenant has waited for
+    /// its turn: since its last job was worked on, or since one is due, whichever is later. So a
+    /// tenant that was served goes behind all that wait, however old its other jobs are.
+    DUE: SystemQuery = "jobs.due", concat!("
+        SELECT MIN(j.id) FROM jobs j WHERE j.finished_at IS NULL AND j.leased_until <= ?1
+        GROUP BY j.tenant_id
+        ORDER BY CASE WHEN ", served!(), " > MIN(j.leased_until) THEN ", served!(), "
+            ELSE MIN(j.leased_until) END, MIN(j.id) LIMIT ?2");
     /// `?1` id, `?2` now, `?3` end of the lease.
     LEASE: SystemQuery = "jobs.lease", "
         UPDATE jobs SET state = 'running', fence = fence + 1, attempts = attempts + 1,
             leased_until = ?3, updated_at = ?2
         WHERE id = ?1 AND finished_at IS NULL AND leased_until <= ?2
         RETURNING tenant_id, id, kind, params, checkpoint, parts, fence, attempts";
-    /// `?1` tenant, `?2` id, `?3` fence, `?4` number of the part, `?5` body: only under the fence.
+    /// `?1` tenant, `?2` id, `?3` fence, `?4` number of the part, `?5` body: only after
+    /// [`CHECKPOINT`] in the same batch, which whoever lost the lease did not write.
     PUT_PART: TenantQuery = "jobs.put_part", "
         INSERT INTO job_parts (tenant_id, job_id, part, body)
         SELECT ?1, id, ?4, ?5 FROM jobs
-        WHERE tenant_id = ?1 AND id = ?2 AND fence = ?3 AND finished_at IS NULL
+        WHERE tenant_id = ?1 AND id = ?2 AND fence = ?3 AND parts - 1 = ?4
+            AND finished_at IS NULL
         ON CONFLICT (job_id, part) DO UPDATE SET body = excluded.body";
-    /// `?1` tenant, `?2` id, `?3` fence, `?4` checkpoint, `?5` parts, `?6` lease, `?7` now.
+    /// `?1` tenant, `?2` id, `?3` fence, `?4` checkpoint, `?5` parts, `?6` lease, `?7` now. It locks
+    /// the row, so it comes before what it vouches for.
     CHECKPOINT: TenantQuery = "jobs.checkpoint", "
         UPDATE jobs SET checkpoint = ?4, parts = ?5, leased_until = ?6, updated_at = ?7
         WHERE tenant_id = ?1 AND id = ?2 AND fence = ?3 AND finished_at IS NULL RETURNING id";
     /// `?1` tenant, `?2` id, `?3` fence, `?4` state, `?5` error, `?6` now.
     FINISH: TenantQuery = "jobs.finish", "
-        UPDATE jobs SET state = ?4, error = ?5, finished_at = ?6, updated_at = ?6
+        UPDATE jobs SET state = ?4, error = ?5, finished_at = ?6, updated_at = ?6,
+            parts = CASE WHEN ?4 = 'failed' THEN 0 ELSE parts END
         WHERE tenant_id = ?1 AND id = ?2 AND fence = ?3 AND finished_at IS NULL RETURNING id";
+    /// `?1` tenant, `?2` id, `?3` fence: a job that failed keeps nothing.
+    DROP_PARTS: TenantQuery = "jobs.drop_parts", "
+        DELETE FROM job_parts WHERE tenant_id = ?1 AND job_id = (SELECT id FROM jobs
+            WHERE tenant_id = ?1 AND id = ?2 AND fence = ?3 AND state = 'failed')";
     /// `?1` tenant, `?2` id, `?3` fence, `?4` when it is due again, `?5` error, `?6` now.
     /// Giving a lease back does not count as an attempt unless there was an error.
     GIVE_BACK: TenantQuery = "jobs.give_back", "

@@ -14,6 +14,8 @@ tests! { "jobs":
     a_large_export_comes_in_order_and_whole [];
     submitting_twice_with_one_key_is_one_job ["F-04" "F-05" "F-06" "F-18" "G-30"];
     parallel_submissions_with_one_key_are_one_job ["F-07" "F-10" "G-30"];
+    a_tenant_has_room_for_so_many_jobs ["F-08" "G-30"];
+    large_results_come_by_parts [];
     jobs_of_other_tenants_do_not_exist ["L-04" "L-05"];
     bad_jobs_are_refused ["AD-05" "G-35"];
     jobs_are_listed_in_pages ["AD-15"];
@@ -47,7 +49,9 @@ fn wait(api: &Api, token: &str, id: &str) -> Value {
 fn jobs_are_listed_in_pages(api: &Api) {
     let founder = founder(api);
     for _ in 0..3 {
-        submit(api, &founder.access, &json!({"type": "usage.export"})).data(202);
+        let job = submit(api, &founder.access, &json!({"type": "usage.export"})).data(202);
+        // One that still runs would look different from page to page.
+        wait(api, &founder.access, &text(&job["id"]));
     }
     walk_pages(api, &founder, "/api/v1/jobs", 3);
 }
@@ -163,6 +167,95 @@ fn parallel_submissions_with_one_key_are_one_job(api: &Api) {
         .send()
         .data(200);
     assert_eq!(jobs.as_array().unwrap().len(), 1);
+}
+
+/// Submits, and lets jobs run whenever too many are unfinished; the answer for any other reason.
+fn submit_patiently(api: &Api, founder: &Founder) -> Answer {
+    for _ in 0..100 {
+        let answer = submit(api, &founder.access, &json!({"type": "usage.export"}));
+        if answer.status != 429 || answer.header("retry-after").is_none() {
+            return answer;
+        }
+        run_task(api, "jobs", 0);
+    }
+    panic!("jobs do not finish");
+}
+
+fn a_tenant_has_room_for_so_many_jobs(api: &Api) {
+    let founder = founder(api);
+    let with_key = || {
+        let call = api.post("/api/v1/jobs", &json!({"type": "usage.export"}));
+        call.bearer(&founder.access).key("k").send()
+    };
+    let first = with_key().data(202);
+    for _ in 1..18 {
+        submit_patiently(api, &founder).data(202);
+    }
+    // The unfinished ones would refuse some of these for another reason.
+    let count = || {
+        let jobs = api.get("/api/v1/jobs?limit=100").bearer(&founder.access);
+        jobs.send().data(200).as_array().unwrap().len()
+    };
+    let statuses = api.parallel(12, |_| {
+        submit(api, &founder.access, &json!({"type": "usage.export"})).status
+    });
+    let taken = statuses.iter().filter(|status| **status == 202).count();
+    assert!(
+        statuses.iter().all(|status| [202, 429].contains(status)),
+        "{statuses:?}"
+    );
+    assert_eq!(count(), 18 + taken);
+    for _ in taken..2 {
+        submit_patiently(api, &founder).data(202);
+    }
+    assert_eq!(count(), 20);
+    let error = submit_patiently(api, &founder).refused(429, "JOB_LIMIT");
+    assert_eq!(error["error"]["type"], "rate_limit");
+    // What was submitted before is replayed all the same.
+    let again = with_key();
+    assert_eq!(again.header("idempotent-replayed"), Some("true"));
+    assert_eq!(again.data(202)["id"], first["id"]);
+    // A refusal is not kept: the key is free for another attempt.
+    let refused = || {
+        let call = api.post("/api/v1/jobs", &json!({"type": "usage.export"}));
+        call.bearer(&founder.access).key("full").send()
+    };
+    for _ in 0..2 {
+        refused().refused(429, "JOB_LIMIT");
+    }
+    assert_eq!(count(), 20);
+}
+
+fn large_results_come_by_parts(api: &Api) {
+    let founder = founder(api);
+    upgrade(api, &founder.tenant, "edgekeep_starter_monthly");
+    let key = api_key(api, &founder, &["usage:write"]);
+    for batch in 0..5 {
+        send_events(api, &key, &format!("b{batch}"), 900).data(200);
+    }
+    let (done, whole) = export(api, &founder);
+    assert_eq!(done["parts"], 5);
+    whole.blames("part");
+    let path = text(&done["resultUrl"]);
+    let read = |query: &str| {
+        let part = format!("{path}?part={query}");
+        api.get(&part).bearer(&founder.access).send()
+    };
+    let mut ids = std::collections::BTreeSet::new();
+    for part in 0..5 {
+        let answer = read(&part.to_string());
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        let next = (part < 4).then(|| format!("<{path}?part={}>; rel=\"next\"", part + 1));
+        assert_eq!(answer.header("link"), next.as_deref());
+        for line in answer.text().lines() {
+            let line: Value = serde_json::from_str(line).unwrap();
+            assert!(ids.insert(text(&line["id"])), "{line}");
+        }
+    }
+    assert_eq!(ids.len(), 4500);
+    for odd in ["5", "-1", "%2B1", "x", "", "99999999999999999999"] {
+        read(odd).blames("part");
+    }
 }
 
 fn jobs_of_other_tenants_do_not_exist(api: &Api) {

@@ -3,6 +3,7 @@
 mod accounts;
 mod faults;
 mod health;
+mod jobs;
 mod keys;
 mod odd_requests;
 mod stripe;
