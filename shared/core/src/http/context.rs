@@ -86,6 +86,7 @@ pub struct Context<'a, P: Platform> {
     pub(super) credential: &'a Credential,
     pub(super) claim: Option<Claim>,
     pub(super) meter: &'a Meter,
+    pub(super) moved: i64,
 }
 
 impl<P: Platform> Context<'_, P> {
@@ -95,6 +96,12 @@ impl<P: Platform> Context<'_, P> {
     /// `NOT_CONFIGURED` on the few routes that answer without a sound configuration.
     pub fn ready(&self) -> Result<&Ready, Error> {
         self.ready.ok_or_else(|| Error::new(Code::NotConfigured))
+    }
+
+    /// The time as it passes, for work that takes longer than a request: leases begin when they are
+    /// taken. Where tests may move the request's clock, it is moved alike.
+    pub fn clock(&self) -> Millis {
+        self.platform.now().plus(self.moved)
     }
 
     /// The configuration.
@@ -432,6 +439,7 @@ pub async fn in_background<P: Platform, T>(
         credential: &Credential::None,
         claim: None,
         meter: &meter,
+        moved: 0,
     };
     if let Err(problems) = platform.app().ready() {
         cx.log(

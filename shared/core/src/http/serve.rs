@@ -40,6 +40,8 @@ struct Progress {
     route: Option<&'static RouteInfo>,
     decision: Option<Decision>,
     meter: Meter,
+    /// How far a test moved the request's clock, in milliseconds.
+    moved: i64,
 }
 
 /// Answers one request. Whatever happens, the answer keeps the contract.
@@ -59,6 +61,7 @@ pub async fn serve<F: Function, P: Platform, I: Incoming>(
         route: None,
         decision: None,
         meter: Meter::default(),
+        moved: now.since(started),
     };
 
     let outcome = answer::<F, P, I>(platform, &mut incoming, &ids, now, &mut progress).await;
@@ -180,6 +183,7 @@ async fn answer<F: Function, P: Platform, I: Incoming>(
         credential: &credential,
         claim,
         meter: &progress.meter,
+        moved: progress.moved,
     };
     match F::handle(route.action, &cx).await {
         Ok(reply) | Err(Interrupt::Replay(reply)) => Ok(reply),

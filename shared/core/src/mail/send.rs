@@ -68,7 +68,9 @@ pub async fn due<P: Platform>(cx: &Context<'_, P>) -> Result<u32, Error> {
     let started = cx.platform.now();
     let (mut sent, mut tried) = (0_u32, 0_u32);
     while tried < PER_TICK && cx.platform.now().since(started) < TICK_TIME {
-        let lease = LEASE.bind([cx.now.into(), cx.now.plus(LEASE_LIFE).into(), ROUND.into()]);
+        // Each round's lease begins now; the tick may have begun minutes ago.
+        let now = cx.clock();
+        let lease = LEASE.bind([now.into(), now.plus(LEASE_LIFE).into(), ROUND.into()]);
         let rows = cx.query(lease).await?;
         if rows.is_empty() {
             break;
@@ -98,18 +100,19 @@ async fn send_all<P: Platform>(cx: &Context<'_, P>, rows: Vec<Row>) -> Result<u3
             Ok(response) => Some(format!("status {}", response.status)),
             Err(error) => Some(error.to_string()),
         };
+        let now = cx.clock();
         let after = match failure {
             None => {
                 sent = sent.saturating_add(1);
-                SENT.bind([message.id.into(), cx.now.into()])
+                SENT.bind([message.id.into(), now.into()])
             }
             Some(why) => {
-                let given_up = (message.attempts >= MAX_ATTEMPTS).then_some(cx.now);
+                let given_up = (message.attempts >= MAX_ATTEMPTS).then_some(now);
                 let wait = MINUTE.saturating_mul(1 << message.attempts.clamp(0, 10));
                 NOT_SENT.bind([
                     message.id.into(),
                     why.into(),
-                    cx.now.plus(wait).into(),
+                    now.plus(wait).into(),
                     given_up.into(),
                 ])
             }

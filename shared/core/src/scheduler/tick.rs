@@ -97,16 +97,14 @@ pub(super) async fn run<P: Platform>(
         if only.is_some_and(|name| name != task.name) {
             continue;
         }
-        let due_by = if only.is_some() {
-            MAX_INTEGER
-        } else {
-            cx.now.0
-        };
+        // Tasks before this one may have taken minutes: its lease begins now.
+        let now = cx.clock();
+        let due_by = if only.is_some() { MAX_INTEGER } else { now.0 };
         let token = cx.new_id("tic")?;
         let lease = LEASE.bind([
             task.name.into(),
-            cx.now.into(),
-            cx.now.plus(LEASE_LIFE).into(),
+            now.into(),
+            now.plus(LEASE_LIFE).into(),
             token.as_str().into(),
             due_by.into(),
         ]);
@@ -125,7 +123,8 @@ pub(super) async fn run<P: Platform>(
         let finish = FINISH.bind([
             task.name.into(),
             token.into(),
-            cx.now.into(),
+            cx.clock().into(),
+            // From the tick's start, or a task would fall behind the timer by what the others take.
             cx.now.plus(task.interval).into(),
             outcome.as_str().into(),
         ]);
