@@ -31,6 +31,7 @@ const OURS = {
   ...COUNTED,
   ENVIRONMENT: "production",
   EMAIL_PROVIDER: "resend",
+  EMAIL_FROM: "noreply@bench.invalid",
   RESEND_API_KEY: `re_${secret()}`,
   RATE_LIMITS: ["read", "write", "ingest", "auth"].map((name) => `${name}=4000000000`).join(","),
 };

@@ -58,13 +58,18 @@ const STRICT: &str = "\
 |---|---|---|
 | a required variable is missing | refused | refused |
 | a value of the wrong form | refused | refused |
-| a key shorter than 32 characters, or that looks like a sample | warning | refused |
-| two of the three keys are equal | warning | refused |
-| a webhook secret that is no `whsec_…`, a Stripe key of test mode | warning | refused |
-| a URL without https, `GATEWAY_URL` or `FRONTEND_URL` not set | accepted | refused |
+| a key shorter than 32 characters, or that looks like a sample; former ones too | warning | refused |
+| a secret that stands in two places, or twice in one list | warning | refused |
+| a webhook secret that is no `whsec_…` with 24 characters after it | warning | refused |
+| a Stripe or Resend key too short to be one | warning | refused |
+| a Stripe key of test mode | accepted | refused in production |
+| a URL or an origin without https, `GATEWAY_URL` or `FRONTEND_URL` not set or of this machine | accepted | refused |
+| `STRIPE_API_BASE` other than Stripe's | accepted | refused |
 | `EMAIL_PROVIDER=development` | accepted | refused |
+| a provider that sends, and `EMAIL_FROM` not set or without a domain | warning | refused |
 | `TEST_CLOCK=true` | accepted | refused |
-| `*` in `CORS_ORIGINS` | refused | refused |";
+| `*` in `CORS_ORIGINS` | refused | refused |
+| more than 8 secrets or 100 other values in a list, a rate class twice | refused | refused |";
 
 const SPIN: &str = "\
 ## Only on Spin

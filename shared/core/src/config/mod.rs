@@ -3,7 +3,9 @@
 //! Every variable stands once, in [`VARIABLES`]; [`Config::load`] reports all problems at once
 //! and never a value. docs/config.md is made from the same table.
 
+mod addresses;
 mod checks;
+mod secrets;
 mod variables;
 
 use core::fmt;
@@ -152,12 +154,13 @@ impl Config {
         let mut from = Loader::new(&get);
         let environment = from.environment();
         let billing_enabled = from.flag("BILLING_ENABLED", false);
+        let mail = from.mail_provider();
         let config = Self {
             environment,
             jwt_secret: from.key("JWT_SECRET"),
-            jwt_old_secrets: from.secrets("JWT_OLD_SECRETS"),
-            refresh_old_secrets: from.secrets("JWT_REFRESH_OLD_SECRETS"),
-            service_old_secrets: from.secrets("SERVICE_JWT_OLD_SECRETS"),
+            jwt_old_secrets: from.former_keys("JWT_OLD_SECRETS"),
+            refresh_old_secrets: from.former_keys("JWT_REFRESH_OLD_SECRETS"),
+            service_old_secrets: from.former_keys("SERVICE_JWT_OLD_SECRETS"),
             refresh_secret: from.key("JWT_REFRESH_SECRET"),
             service_secret: from.key("SERVICE_JWT_SECRET"),
             issuer: from.text("JWT_ISSUER", "edgekeep"),
@@ -168,9 +171,9 @@ impl Config {
             billing_enabled,
             stripe_webhook_secrets: from.webhook_secrets(billing_enabled),
             stripe_key: from.stripe_key(billing_enabled, environment),
-            stripe_api_base: from.url("STRIPE_API_BASE", "https://api.stripe.com"),
-            mail: from.mail_provider(),
-            mail_from: from.text("EMAIL_FROM", "Edgekeep <noreply@localhost>"),
+            stripe_api_base: from.stripe_base(),
+            mail_from: from.mail_from(&mail),
+            mail,
             log_level: from.log_level(),
             limits: from.limits(),
             session_idle: from.span("SESSION_IDLE_HOURS", 168, 1..=720, HOUR),
@@ -180,7 +183,7 @@ impl Config {
             test_clock: from.test_clock(),
             warnings: Vec::new(),
         };
-        from.check_keys_differ(&config);
+        from.check_secrets_differ(&config);
         from.finish(config)
     }
 }

@@ -17,7 +17,8 @@ fn good() -> BTreeMap<&'static str, &'static str> {
         ("GATEWAY_URL", "https://api.acme.test"),
         ("FRONTEND_URL", "https://app.acme.test"),
         ("EMAIL_PROVIDER", "resend"),
-        ("RESEND_API_KEY", "re_1234567890"),
+        ("RESEND_API_KEY", "re_M7yGz2WqkT4vXcB9hR1sLd"),
+        ("EMAIL_FROM", "Acme <noreply@acme.test>"),
     ])
 }
 
@@ -77,6 +78,29 @@ fn each_bad_value_is_refused_by_name_and_never_shown() {
         ("DB_POOL_MAX", "hunter2"),
         ("FRONTEND_URL", "ftp://hunter2"),
         ("TEST_CLOCK", "true"),
+        ("ENVIRONMENT", "Production-hunter2"),
+        ("GATEWAY_URL", "https://hunter2.test?x=1"),
+        ("GATEWAY_URL", "https://me@hunter2.test"),
+        ("GATEWAY_URL", "https://hunter2.test:port"),
+        ("FRONTEND_URL", "https://hunter2.localhost:8080"),
+        ("FRONTEND_URL", "https://127.0.0.1"),
+        ("FRONTEND_URL", "https://[::1]"),
+        ("CORS_ORIGINS", "http://hunter2.test"),
+        ("CORS_ORIGINS", "https://Hunter2.test"),
+        ("CORS_ORIGINS", "https://hunter2.test:443"),
+        ("CORS_ORIGINS", "https://a.test,https://*.hunter2.test"),
+        ("CORS_ORIGINS", "https://a.test https://hunter2.test"),
+        ("STRIPE_API_BASE", "https://stripe.hunter2.test"),
+        ("STRIPE_API_BASE", "http://api.stripe.com"),
+        ("STRIPE_API_BASE", "https://api.stripe.com.hunter2.test"),
+        ("EMAIL_FROM", ""),
+        ("EMAIL_FROM", "hunter2"),
+        ("EMAIL_FROM", "hunter2@localhost"),
+        ("EMAIL_FROM", "a@acme.test, hunter2@acme.test"),
+        ("RESEND_API_KEY", "re_…"),
+        ("RESEND_API_KEY", "re_hunter2"),
+        ("RESEND_API_KEY", "hunter2_M7yGz2WqkT4vXcB9hR1sLd"),
+        ("RATE_LIMITS", "auth=30,auth=300000"),
     ];
     for (name, value) in bad {
         let mut values = good();
@@ -98,7 +122,7 @@ fn billing_asks_for_stripe_secrets_only_when_on() {
             .to_string()
             .contains("STRIPE_WEBHOOK_SECRET")
     );
-    values.insert("STRIPE_WEBHOOK_SECRET", "whsec_abcdefghijklmnop");
+    values.insert("STRIPE_WEBHOOK_SECRET", "whsec_T9mPq4XwLz7RkVb2NcYd8HsJ");
     assert!(load(&values).is_ok());
     values.insert("STRIPE_SECRET_KEY", "sk_test_51abcdef");
     assert!(load(&values).unwrap_err().to_string().contains("test mode"));
@@ -109,6 +133,143 @@ fn billing_asks_for_stripe_secrets_only_when_on() {
             .to_string()
             .contains("STRIPE_SECRET_KEY")
     );
+}
+
+/// What a former secret has signed is accepted like what the current one signs.
+///
+/// Rows: Q-04
+#[test]
+fn former_secrets_are_judged_like_current_ones() {
+    let access = "Zm9vYmFyYmF6cXV4Zm9vYmFyYmF6cXV4MTIzNDU2Nzg=";
+    for name in [
+        "JWT_OLD_SECRETS",
+        "JWT_REFRESH_OLD_SECRETS",
+        "SERVICE_JWT_OLD_SECRETS",
+    ] {
+        let strong = "Rm91cnRoS2V5Rm91cnRoS2V5Rm91cnRoS2V5Rm91cnQ=";
+        let mut values = good();
+        values.insert(name, strong);
+        assert!(load(&values).unwrap().warnings.is_empty(), "{name}");
+        let bad = [
+            ("a", "fewer than 32"),
+            ("changeme", "sample"),
+            ("Rm91cnRoS2V5Rm91cnRoS2V5Rm91cnRoS2V5Rm91cnQ=,a", "fewer"),
+            ("abababababababababababababababababababab", "sample"),
+            // Of another purpose, or of this one: neither was ever rolled.
+            (access, "must differ"),
+            (
+                "Rm91cnRoS2V5Rm91cnRoS2V5Rm91cnRoS2V5Rm91cnQ=,Rm91cnRoS2V5Rm91cnRoS2V5Rm91cnRoS2V5Rm91cnQ=",
+                "must differ",
+            ),
+        ];
+        for (value, says) in bad {
+            values.insert(name, value);
+            let error = load(&values).unwrap_err().to_string();
+            assert!(
+                error.contains(name) && error.contains(says),
+                "{value}: {error}"
+            );
+            let mut laptop = values.clone();
+            laptop.insert("ENVIRONMENT", "development");
+            let warnings = load(&laptop).unwrap().warnings.join("; ");
+            assert!(warnings.contains(name), "{value}: {warnings}");
+        }
+        let many = (0..9)
+            .map(|n| format!("{strong}{n}"))
+            .collect::<Vec<_>>()
+            .join(",");
+        let refused = Config::load(|asked| match asked {
+            _ if asked == name => Some(many.clone()),
+            _ => good().get(asked).map(|text| (*text).to_owned()),
+        });
+        assert!(refused.unwrap_err().to_string().contains("more than 8"));
+    }
+}
+
+/// Rows: Q-05
+#[test]
+fn webhook_secrets_are_long_and_used_for_nothing_else() {
+    let mut values = good();
+    values.insert("BILLING_ENABLED", "true");
+    for bad in [
+        "whsec_",
+        "whsec_tooshort",
+        "whsec_T9mPq4XwLz7RkVb2NcYd8HsJ,whsec_",
+        "whsec_aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+        "T9mPq4XwLz7RkVb2NcYd8HsJT9mPq4XwLz7R",
+        "whsec_acceptance0123456789acceptance",
+    ] {
+        values.insert("STRIPE_WEBHOOK_SECRET", bad);
+        let error = load(&values).unwrap_err().to_string();
+        assert!(error.contains("STRIPE_WEBHOOK_SECRET"), "{bad}: {error}");
+    }
+    let shared = "whsec_T9mPq4XwLz7RkVb2NcYd8HsJ";
+    values.insert("STRIPE_WEBHOOK_SECRET", shared);
+    assert!(load(&values).is_ok());
+    values.insert("SERVICE_JWT_SECRET", shared);
+    let error = load(&values).unwrap_err().to_string();
+    assert!(
+        error.contains("STRIPE_WEBHOOK_SECRET must differ"),
+        "{error}"
+    );
+    values.insert(
+        "SERVICE_JWT_SECRET",
+        "VGhpcmRLZXlUaGlyZEtleVRoaXJkS2V5VGhpcmRLZXk=",
+    );
+    values.insert("STRIPE_SECRET_KEY", "sk_live_");
+    let error = load(&values).unwrap_err().to_string();
+    assert!(error.contains("STRIPE_SECRET_KEY"), "{error}");
+}
+
+/// The acceptance tests' variables are public.
+#[test]
+fn the_secrets_of_our_tests_are_samples() {
+    let file = include_str!("../../../../tests/acceptance/vars");
+    let mut values = good();
+    values.insert("BILLING_ENABLED", "true");
+    let secrets = file
+        .lines()
+        .filter_map(|line| line.split_once('='))
+        .filter(|(name, _)| name.ends_with("_SECRET"));
+    values.extend(secrets);
+    let error = load(&values).unwrap_err().to_string();
+    assert_eq!(error.matches("sample").count(), 3, "{error}");
+    assert!(error.contains("STRIPE_WEBHOOK_SECRET"), "{error}");
+}
+
+#[test]
+fn staging_is_as_strict_as_production() {
+    let mut values = good();
+    values.insert("ENVIRONMENT", "staging");
+    assert!(load(&values).is_ok());
+    values.insert("TEST_CLOCK", "true");
+    assert!(
+        load(&values)
+            .unwrap_err()
+            .to_string()
+            .contains("TEST_CLOCK")
+    );
+    values.insert("TEST_CLOCK", "True");
+    assert!(
+        load(&values)
+            .unwrap_err()
+            .to_string()
+            .contains("TEST_CLOCK")
+    );
+}
+
+#[test]
+fn tests_may_have_another_stripe_and_no_tls() {
+    let mut values = good();
+    values.insert("ENVIRONMENT", "test");
+    values.insert("STRIPE_API_BASE", "http://127.0.0.1:9/");
+    values.insert("GATEWAY_URL", "http://[::1]:8080/base/");
+    values.insert("CORS_ORIGINS", "http://localhost:5173, http://[::1]:5173");
+    let config = load(&values).unwrap();
+    assert_eq!(config.stripe_api_base, "http://127.0.0.1:9");
+    assert_eq!(config.gateway_url, "http://[::1]:8080/base");
+    assert_eq!(config.cors_origins.len(), 2);
+    assert!(config.warnings.is_empty());
 }
 
 #[test]
@@ -150,6 +311,7 @@ fn what_is_not_set_is_what_the_table_says() {
         "GATEWAY_URL",
         "FRONTEND_URL",
         "EMAIL_PROVIDER",
+        "EMAIL_FROM",
         "RESEND_API_KEY",
     ] {
         values.remove(name);
@@ -184,5 +346,5 @@ fn what_is_not_set_is_what_the_table_says() {
 #[test]
 fn secrets_do_not_show_in_debug_output() {
     let text = format!("{:?}", load(&good()).unwrap());
-    assert!(!text.contains("Zm9v") && !text.contains("re_12"), "{text}");
+    assert!(!text.contains("Zm9v") && !text.contains("re_M7"), "{text}");
 }

@@ -50,17 +50,17 @@ pub const VARIABLES: &[Variable] = &[
     secret(
         "JWT_OLD_SECRETS",
         Some(""),
-        "former JWT_SECRETs, comma separated, that still verify",
+        "former JWT_SECRETs, comma separated, that still verify; as strong as the current one",
     ),
     secret(
         "JWT_REFRESH_OLD_SECRETS",
         Some(""),
-        "former JWT_REFRESH_SECRETs, comma separated, whose tokens still work",
+        "former JWT_REFRESH_SECRETs, comma separated, whose tokens still work; as strong",
     ),
     secret(
         "SERVICE_JWT_OLD_SECRETS",
         Some(""),
-        "former SERVICE_JWT_SECRETs, comma separated, that still verify",
+        "former SERVICE_JWT_SECRETs, comma separated, that still verify; as strong",
     ),
     secret(
         "JWT_REFRESH_SECRET",
@@ -87,7 +87,7 @@ pub const VARIABLES: &[Variable] = &[
     plain(
         "CORS_ORIGINS",
         "",
-        "exact browser origins that may call, comma separated; * is refused",
+        "exact browser origins that may call, comma separated; https in production, * is refused",
     ),
     plain(
         "BILLING_ENABLED",
@@ -107,7 +107,7 @@ pub const VARIABLES: &[Variable] = &[
     plain(
         "STRIPE_API_BASE",
         "https://api.stripe.com",
-        "another Stripe for tests",
+        "another Stripe, for tests only",
     ),
     plain(
         "EMAIL_PROVIDER",
@@ -122,7 +122,7 @@ pub const VARIABLES: &[Variable] = &[
     plain(
         "EMAIL_FROM",
         "Edgekeep <noreply@localhost>",
-        "sender of mails",
+        "sender of mails; an address of your own domain in production",
     ),
     plain("LOG_LEVEL", "info", "debug, info, warn or error"),
     plain(

@@ -97,7 +97,12 @@ fn development_routes_do_not_exist_in_production() {
             ("ENVIRONMENT", "production"),
             ("TEST_CLOCK", "false"),
             ("EMAIL_PROVIDER", "resend"),
-            ("RESEND_API_KEY", "re_123"),
+            ("RESEND_API_KEY", "re_M7yGz2WqkT4vXcB9hR1sLd"),
+            ("EMAIL_FROM", "noreply@acme.test"),
+            ("JWT_SECRET", "q1Zl8TjVnB5xWc2RyUo7KmPd4GhSf9Ae"),
+            ("JWT_REFRESH_SECRET", "w2Xk9UiYmN6zVb3TtRp8LqJs5FgDh0Ce"),
+            ("SERVICE_JWT_SECRET", "e3Cj0OhPlM7aBv4YrEu9KwHd6SfGi1Qx"),
+            ("STRIPE_WEBHOOK_SECRET", "whsec_r4Vh1IgAkL8sNc5UeWq0JyTf"),
             ("GATEWAY_URL", "https://api.acme.test"),
             ("FRONTEND_URL", "https://app.acme.test"),
         ];

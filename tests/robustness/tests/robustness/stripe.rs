@@ -72,7 +72,7 @@ async fn setting() -> (World, Founder) {
     let tenant = Arc::new(Mutex::new(String::new()));
     let base = fake_stripe(Arc::clone(&tenant));
     let world = World::new(&[
-        ("STRIPE_SECRET_KEY", "sk_test_0123456789abcdefghijklmn"),
+        ("STRIPE_SECRET_KEY", "sk_test_51NqXcVbR7yTfGh2KjLpMd8s"),
         ("STRIPE_API_BASE", &base),
     ])
     .await;

@@ -1,0 +1,182 @@
+//! How secrets are judged: each like the ones beside it, former ones like current ones, because
+//! what a former secret signed is accepted all the same.
+
+use super::checks::Loader;
+use super::{Config, Environment, MailProvider, Secret};
+
+/// Shortest key, in characters (256 bits of base64 are 44; OWASP asks for 256 bits or more).
+const MIN_KEY_CHARS: usize = 32;
+/// Shortest webhook secret, in characters after its prefix. Those of Stripe's dashboard have 32,
+/// those of its command line tool 64.
+const MIN_WEBHOOK_CHARS: usize = 24;
+/// Shortest key of an outside service, in characters after its prefix (Stripe's have 24 or more,
+/// Resend's 32).
+const MIN_PROVIDER_CHARS: usize = 16;
+/// Fewest different characters in a secret. 32 random hexadecimal digits have fewer only once in
+/// a hundred thousand times; what a hand repeats has fewer nearly always.
+const MIN_DIFFERENT: usize = 8;
+/// Most secrets in a list: each is one more signature for a forged token to cost.
+const MAX_SECRETS: usize = 8;
+
+/// Parts of values that are found in examples and tutorials, and in this tree's own tests.
+const SAMPLES: [&str; 10] = [
+    "changeme",
+    "change-me",
+    "change_me",
+    "your_",
+    "your-",
+    "example",
+    "placeholder",
+    "xxxx",
+    "0123456789",
+    "…",
+];
+
+impl Loader<'_> {
+    /// A signing key: required everywhere, long and unlike a sample where strict.
+    pub(super) fn key(&mut self, name: &str) -> Secret {
+        let Some(text) = self.value(name) else {
+            self.problem(format!(
+                "{name} is not set (scripts/secret prints a new one)"
+            ));
+            return Secret(String::new());
+        };
+        self.judge_key(name, &text);
+        Secret(text)
+    }
+
+    /// Former signing keys, which what is signed with them makes as good as the current one.
+    pub(super) fn former_keys(&mut self, name: &str) -> Vec<Secret> {
+        let list = self.secret_list(name);
+        for text in &list {
+            self.judge_key(name, text);
+        }
+        list.into_iter().map(Secret).collect()
+    }
+
+    fn judge_key(&mut self, name: &str, text: &str) {
+        if text.chars().count() < MIN_KEY_CHARS {
+            self.weakness(format!("{name} has fewer than {MIN_KEY_CHARS} characters"));
+        }
+        if is_sample(text) {
+            self.weakness(format!("{name} looks like a sample value"));
+        }
+    }
+
+    fn secret_list(&mut self, name: &str) -> Vec<String> {
+        let list = self.list(name);
+        if list.len() > MAX_SECRETS {
+            self.problem(format!("{name} lists more than {MAX_SECRETS} secrets"));
+        }
+        list
+    }
+
+    /// No secret may stand in two places: what is signed for one purpose would be accepted for
+    /// another, and a key that is its own predecessor was never rolled.
+    pub(super) fn check_secrets_differ(&mut self, config: &Config) {
+        let one = core::slice::from_ref::<Secret>;
+        let lists = [
+            ("JWT_SECRET", one(&config.jwt_secret)),
+            ("JWT_REFRESH_SECRET", one(&config.refresh_secret)),
+            ("SERVICE_JWT_SECRET", one(&config.service_secret)),
+            ("JWT_OLD_SECRETS", &config.jwt_old_secrets),
+            ("JWT_REFRESH_OLD_SECRETS", &config.refresh_old_secrets),
+            ("SERVICE_JWT_OLD_SECRETS", &config.service_old_secrets),
+            ("STRIPE_WEBHOOK_SECRET", &config.stripe_webhook_secrets),
+        ];
+        let all: Vec<_> = lists
+            .into_iter()
+            .flat_map(|(name, secrets)| secrets.iter().map(move |secret| (name, secret)))
+            .filter(|(_, secret)| !secret.expose().is_empty())
+            .collect();
+        for (index, (name, secret)) in all.iter().enumerate() {
+            for (other_name, other) in all.iter().skip(index.saturating_add(1)) {
+                if secret == other && name == other_name {
+                    self.weakness(format!("{name} must differ: it lists a secret twice"));
+                } else if secret == other {
+                    self.weakness(format!("{name} and {other_name} must differ"));
+                }
+            }
+        }
+    }
+
+    pub(super) fn webhook_secrets(&mut self, billing: bool) -> Vec<Secret> {
+        let name = "STRIPE_WEBHOOK_SECRET";
+        let secrets = self.secret_list(name);
+        if billing && secrets.is_empty() {
+            self.problem(format!(
+                "{name} is not set although BILLING_ENABLED is true"
+            ));
+        }
+        for secret in &secrets {
+            let own = secret.strip_prefix("whsec_");
+            if own.is_none_or(is_sample) {
+                self.weakness(format!("{name} must be the endpoint's own whsec_… secret"));
+            } else if own.is_some_and(|own| own.chars().count() < MIN_WEBHOOK_CHARS) {
+                self.weakness(format!(
+                    "{name} has fewer than {MIN_WEBHOOK_CHARS} characters after whsec_"
+                ));
+            }
+        }
+        secrets.into_iter().map(Secret).collect()
+    }
+
+    pub(super) fn stripe_key(&mut self, billing: bool, environment: Environment) -> Option<Secret> {
+        let name = "STRIPE_SECRET_KEY";
+        let key = self.value(name).filter(|_| billing)?;
+        let own = key.strip_prefix("sk_").or_else(|| key.strip_prefix("rk_"));
+        if own.is_none_or(is_sample) || !is_header_value(&key) {
+            self.problem(format!("{name} must be a Stripe key (sk_… or rk_…)"));
+        } else if key.contains("_test_") && environment == Environment::Production {
+            self.problem(format!("{name} is a test mode key"));
+        } else if own.is_some_and(|own| own.chars().count() < MIN_PROVIDER_CHARS) {
+            self.weakness(format!("{name} must be a whole Stripe key"));
+        }
+        Some(Secret(key))
+    }
+
+    pub(super) fn mail_provider(&mut self) -> MailProvider {
+        match self.value("EMAIL_PROVIDER").as_deref() {
+            None | Some("development") => {
+                if self.strict {
+                    self.problem("EMAIL_PROVIDER must name a provider that sends".to_owned());
+                }
+                MailProvider::Development
+            }
+            Some("resend") => self.resend(),
+            Some(_) => {
+                self.problem("EMAIL_PROVIDER must be development or resend".to_owned());
+                MailProvider::Development
+            }
+        }
+    }
+
+    fn resend(&mut self) -> MailProvider {
+        let name = "RESEND_API_KEY";
+        let Some(key) = self.value(name) else {
+            self.problem(format!("{name} is not set"));
+            return MailProvider::Development;
+        };
+        let own = key.strip_prefix("re_");
+        let whole = own.is_some_and(|own| own.chars().count() >= MIN_PROVIDER_CHARS);
+        if !is_header_value(&key) {
+            self.problem(format!("{name} must be one word of ASCII"));
+        } else if !whole || own.is_none_or(is_sample) {
+            self.weakness(format!("{name} must be a whole key of Resend (re_…)"));
+        }
+        MailProvider::Resend(Secret(key))
+    }
+}
+
+/// Whether it can be sent as it is in an `Authorization` header.
+fn is_header_value(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+fn is_sample(text: &str) -> bool {
+    let lower = text.to_ascii_lowercase();
+    let different: std::collections::BTreeSet<char> = text.chars().take(256).collect();
+    let repeats = text.chars().count() >= MIN_DIFFERENT && different.len() < MIN_DIFFERENT;
+    let one_character = different.len() <= 1;
+    one_character || repeats || SAMPLES.iter().any(|sample| lower.contains(sample))
+}
