@@ -10,15 +10,20 @@ const BATCH: i64 = 500;
 /// Statements per table and tick; what is left waits for the next tick.
 const ROUNDS: u32 = 10;
 
+// Each says its condition twice. PostgreSQL waits for a row that another transaction is changing
+// and then looks at the outer condition again, but not at what is inside `IN`: with the inner one
+// alone it would delete what has just been renewed.
 crate::queries! {
     /// `?1` moment, `?2` most.
     SESSIONS: SystemQuery = "cleanup.sessions", "
         DELETE FROM sessions WHERE id IN
-            (SELECT id FROM sessions WHERE expires_at <= ?1 LIMIT ?2) RETURNING 1";
+            (SELECT id FROM sessions WHERE expires_at <= ?1 LIMIT ?2)
+            AND expires_at <= ?1 RETURNING 1";
     /// Links that were never opened; the account stays and can ask for a new one.
     LINKS: SystemQuery = "cleanup.verification_links", "
         UPDATE users SET email_verification_hash = NULL, email_verification_expires_at = NULL
         WHERE id IN (SELECT id FROM users WHERE email_verification_expires_at <= ?1 LIMIT ?2)
+            AND email_verification_expires_at <= ?1
         RETURNING 1";
     /// Accounts whose address nobody confirmed, with their tenants. They are marked first, by
     /// the moment itself, so that a registration at the same time waits for the end of the batch
@@ -46,32 +51,41 @@ crate::queries! {
     UNVERIFIED: SystemQuery = "cleanup.unverified", "
         DELETE FROM users WHERE id IN
             (SELECT id FROM users WHERE email_verified_at IS NULL AND updated_at <= ?1
-                AND disabled_at = ?1 LIMIT ?2) RETURNING 1";
+                AND disabled_at = ?1 LIMIT ?2)
+            AND email_verified_at IS NULL AND updated_at <= ?1 AND disabled_at = ?1 RETURNING 1";
     INVITATIONS: SystemQuery = "cleanup.invitations", "
         DELETE FROM invitations WHERE id IN
-            (SELECT id FROM invitations WHERE expires_at <= ?1 LIMIT ?2) RETURNING 1";
+            (SELECT id FROM invitations WHERE expires_at <= ?1 LIMIT ?2)
+            AND expires_at <= ?1 RETURNING 1";
     IDEMPOTENCY: SystemQuery = "cleanup.idempotency_keys", "
         DELETE FROM idempotency_keys WHERE id IN
-            (SELECT id FROM idempotency_keys WHERE expires_at <= ?1 LIMIT ?2) RETURNING 1";
+            (SELECT id FROM idempotency_keys WHERE expires_at <= ?1 LIMIT ?2)
+            AND expires_at <= ?1 RETURNING 1";
     LOCKOUTS: SystemQuery = "cleanup.failed_auth_attempts", "
         DELETE FROM failed_auth_attempts WHERE id IN
-            (SELECT id FROM failed_auth_attempts WHERE expires_at <= ?1 LIMIT ?2) RETURNING 1";
+            (SELECT id FROM failed_auth_attempts WHERE expires_at <= ?1 LIMIT ?2)
+            AND expires_at <= ?1 RETURNING 1";
     LIMITS: SystemQuery = "cleanup.exact_limits", "
         DELETE FROM exact_limits WHERE id IN
-            (SELECT id FROM exact_limits WHERE window_ends_at <= ?1 LIMIT ?2) RETURNING 1";
+            (SELECT id FROM exact_limits WHERE window_ends_at <= ?1 LIMIT ?2)
+            AND window_ends_at <= ?1 RETURNING 1";
     /// Parts go with their job.
     JOBS: SystemQuery = "cleanup.jobs", "
         DELETE FROM jobs WHERE id IN
-            (SELECT id FROM jobs WHERE finished_at <= ?1 LIMIT ?2) RETURNING 1";
+            (SELECT id FROM jobs WHERE finished_at <= ?1 LIMIT ?2)
+            AND finished_at <= ?1 RETURNING 1";
     INBOX: SystemQuery = "cleanup.stripe_inbox", "
         DELETE FROM stripe_inbox WHERE id IN
-            (SELECT id FROM stripe_inbox WHERE done_at <= ?1 LIMIT ?2) RETURNING 1";
+            (SELECT id FROM stripe_inbox WHERE done_at <= ?1 LIMIT ?2)
+            AND done_at <= ?1 RETURNING 1";
     MAILS: SystemQuery = "cleanup.mails", "
         DELETE FROM mails WHERE id IN
-            (SELECT id FROM mails WHERE created_at <= ?1 LIMIT ?2) RETURNING 1";
+            (SELECT id FROM mails WHERE created_at <= ?1 LIMIT ?2)
+            AND created_at <= ?1 RETURNING 1";
     AI_LOGS: SystemQuery = "cleanup.ai_logs", "
         DELETE FROM ai_logs WHERE id IN
-            (SELECT id FROM ai_logs WHERE created_at <= ?1 LIMIT ?2) RETURNING 1";
+            (SELECT id FROM ai_logs WHERE created_at <= ?1 LIMIT ?2)
+            AND created_at <= ?1 RETURNING 1";
 }
 
 /// How long something is kept.
@@ -81,8 +95,8 @@ pub struct Policy {
     pub what: &'static str,
     /// Milliseconds it stays after its end.
     pub kept: i64,
-    /// Run as one batch; the rows of the last one are counted.
-    queries: &'static [&'static SystemQuery],
+    /// Run as one batch, each with `?1` moment and `?2` most; the rows of the last one are counted.
+    pub queries: &'static [&'static SystemQuery],
 }
 
 /// All retention rules; docs show this table.
@@ -177,4 +191,22 @@ pub(super) async fn run<P: Platform>(cx: &Context<'_, P>) -> Result<String, Erro
     } else {
         told.join(" ")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::port::Dialect;
+
+    #[test]
+    fn every_policy_says_its_condition_outside_too() {
+        for policy in &POLICIES {
+            let last = policy.queries.last().unwrap();
+            let text = last.query().text(Dialect::Postgres);
+            let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+            let (inside, outside) = text.split_once("LIMIT ?2)").unwrap();
+            let condition = inside.rsplit_once("WHERE").unwrap().1.trim();
+            assert!(outside.contains(condition), "{}: {text}", policy.what);
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! What only a native database can show: other processes, lost connections, a schema that moves.
 
+mod cleanup;
 mod trips;
 
 use std::sync::Arc;
@@ -86,6 +87,9 @@ pub(crate) fn postgres(server: &Arc<Postgres>) -> Vec<Trial> {
                 }
                 expect(&one, sum).await
             })
+        }),
+        trial("a_renewed_row_survives_the_clean_up", |server| {
+            block_on(cleanup::a_renewed_row_survives(server))
         }),
         trial("a_changed_schema_passes", |server| {
             block_on(async {
