@@ -28,32 +28,41 @@ pub struct Ready {
     pub limiter: RefCell<Limiter>,
     /// Whether the configuration's warnings are in the log.
     pub warned: Cell<bool>,
-    /// Tenants of API keys that this isolate has seen.
+    /// Whether the log says that a proxy seems to stand in front.
+    pub proxy_warned: Cell<bool>,
+    /// Tenants of API keys that this isolate has let in.
     pub key_tenants: RefCell<KeyTenants>,
 }
 
 /// Which tenant an API key belongs to, by the hash of its secret. A key never changes its
 /// tenant, so this is never stale; whether the key still holds is asked every time.
 #[derive(Debug, Default)]
-pub struct KeyTenants(BTreeMap<String, String>);
+pub struct KeyTenants {
+    young: BTreeMap<String, String>,
+    old: BTreeMap<String, String>,
+}
 
 impl KeyTenants {
-    const MAX: usize = 4_096;
+    /// Keys in one generation. There are two: a key that was used since the last change of
+    /// generation is never forgotten, however many others come.
+    const MAX: usize = 2_048;
 
-    /// The tenant, if this key was seen.
+    /// The tenant, if this key was let in before.
     pub fn get(&self, secret_hash: &str) -> Option<String> {
-        self.0.get(secret_hash).cloned()
+        let young = self.young.get(secret_hash);
+        young.or_else(|| self.old.get(secret_hash)).cloned()
     }
 
-    /// Remembers; forgets everything first when full.
+    /// Remembers a key that was let in. Keys that were not must not come here: anybody can make
+    /// them up, and they would push out those that count by themselves.
     pub fn learn(&mut self, secret_hash: &str, tenant: &str) {
-        if self.0.contains_key(secret_hash) {
+        if self.young.contains_key(secret_hash) {
             return;
         }
-        if self.0.len() >= Self::MAX {
-            self.0.clear();
+        if self.young.len() >= Self::MAX {
+            self.old = core::mem::take(&mut self.young);
         }
-        self.0.insert(secret_hash.to_owned(), tenant.to_owned());
+        self.young.insert(secret_hash.to_owned(), tenant.to_owned());
     }
 }
 
@@ -71,6 +80,7 @@ impl App {
             tokens: RefCell::default(),
             limiter: RefCell::default(),
             warned: Cell::default(),
+            proxy_warned: Cell::default(),
             key_tenants: RefCell::default(),
         });
         Self { ready, variables }
@@ -87,5 +97,23 @@ impl App {
     /// The problems of the configuration; every route but the liveness probe answers 503 then.
     pub fn ready(&self) -> Result<&Ready, &ConfigError> {
         self.ready.as_ref()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_in_use_are_not_pushed_out_and_memory_is_bounded() {
+        let mut known = KeyTenants::default();
+        for n in 0..20_000 {
+            known.learn("in use", "ten_1");
+            known.learn(&format!("other {n}"), "ten_2");
+            assert_eq!(known.get("in use").as_deref(), Some("ten_1"), "{n}");
+        }
+        let held = known.young.len() + known.old.len();
+        assert!(held <= 2 * KeyTenants::MAX, "{held}");
+        assert_eq!(known.get("other 0"), None);
     }
 }

@@ -41,6 +41,7 @@ pub struct World {
     inner: Platform,
     database: Rc<FaultyDatabase>,
     key_value: Rc<FaultyStore>,
+    lines: Rc<RefCell<Vec<String>>>,
     network: Rc<Network>,
     woken: Rc<RefCell<UnboundedReceiver<String>>>,
 }
@@ -73,6 +74,21 @@ pub struct FaultyStore {
     inner: Platform,
     down: Cell<bool>,
 }
+
+/// What makes a test server one that production accepts.
+pub const PRODUCTION: [(&str, &str); 11] = [
+    ("ENVIRONMENT", "production"),
+    ("TEST_CLOCK", "false"),
+    ("EMAIL_PROVIDER", "resend"),
+    ("RESEND_API_KEY", "re_M7yGz2WqkT4vXcB9hR1sLd"),
+    ("EMAIL_FROM", "noreply@acme.test"),
+    ("GATEWAY_URL", "https://api.acme.test"),
+    ("FRONTEND_URL", "https://app.acme.test"),
+    ("JWT_SECRET", "q1Zl8TjVnB5xWc2RyUo7KmPd4GhSf9Ae"),
+    ("JWT_REFRESH_SECRET", "w2Xk9UiYmN6zVb3TtRp8LqJs5FgDh0Ce"),
+    ("SERVICE_JWT_SECRET", "e3Cj0OhPlM7aBv4YrEu9KwHd6SfGi1Qx"),
+    ("STRIPE_WEBHOOK_SECRET", "whsec_r4Vh1IgAkL8sNc5UeWq0JyTf"),
+];
 
 /// The variables of a test server, with changes.
 pub fn variables(changes: &[(&str, &str)]) -> BTreeMap<String, String> {
@@ -120,6 +136,7 @@ impl World {
                 sent: RefCell::default(),
                 answer: RefCell::default(),
             }),
+            lines: Rc::default(),
             inner,
             woken: Rc::new(RefCell::new(woken)),
         }
@@ -128,6 +145,13 @@ impl World {
     /// The job of the oldest message in the queue, which nobody else reads.
     pub fn woken(&self) -> Option<String> {
         self.woken.borrow_mut().try_recv().ok()
+    }
+
+    /// The log's lines of that event.
+    pub fn logged(&self, event: &str) -> usize {
+        let wanted = format!("\"event\":\"{event}\"");
+        let lines = self.lines.borrow();
+        lines.iter().filter(|line| line.contains(&wanted)).count()
     }
 
     pub fn set(&self, fault: Fault) {
@@ -285,7 +309,9 @@ impl port::Platform for World {
     fn random(&self, bytes: &mut [u8]) -> Result<(), EntropyError> {
         self.inner.random(bytes)
     }
-    fn log(&self, _: Level, _: &str) {}
+    fn log(&self, _: Level, line: &str) {
+        self.lines.borrow_mut().push(line.to_owned());
+    }
     fn sleep(&self, millis: u32) -> impl Future<Output = ()> {
         self.inner.sleep(millis)
     }
@@ -331,6 +357,12 @@ impl Call {
     fn header_value(&self, name: &str) -> Option<String> {
         let found = self.headers.iter().find(|(key, _)| key == name);
         found.map(|(_, value)| value.clone())
+    }
+
+    /// Comes from this address, and not from 192.0.2.1.
+    #[must_use]
+    pub fn from(self, address: &str) -> Self {
+        self.header("x-test-client", address)
     }
 
     #[must_use]

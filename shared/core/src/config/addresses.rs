@@ -2,6 +2,7 @@
 
 use super::MailProvider;
 use super::checks::Loader;
+use crate::guard::client::Proxies;
 
 /// Where Stripe is.
 pub(super) const STRIPE: &str = "https://api.stripe.com";
@@ -63,6 +64,16 @@ impl Loader<'_> {
             self.problem(format!("{name} must list https origins only"));
         }
         origins
+    }
+
+    pub(super) fn proxies(&mut self, name: &str) -> Proxies {
+        let mut proxies = Proxies::default();
+        if !self.list(name).iter().all(|part| proxies.add(part)) {
+            self.problem(format!(
+                "{name} must list addresses or networks of 7 bits or more, such as 10.0.0.0/8"
+            ));
+        }
+        proxies
     }
 
     /// Who mails come from. A provider that sends refuses what has no domain, and each mail

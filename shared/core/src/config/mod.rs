@@ -12,6 +12,7 @@ use core::fmt;
 
 pub use variables::{VARIABLES, Variable};
 
+use crate::guard::client::Proxies;
 use crate::guard::rate_limit::Limits;
 use crate::time::{DAY, HOUR};
 use checks::Loader;
@@ -99,6 +100,8 @@ pub struct Config {
     pub frontend_url: String,
     /// `CORS_ORIGINS`, exact origins.
     pub cors_origins: Vec<String>,
+    /// `TRUSTED_PROXIES`: whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Proxies,
     /// `BILLING_ENABLED`
     pub billing_enabled: bool,
     /// `STRIPE_WEBHOOK_SECRET`, several while one is rolled.
@@ -168,6 +171,7 @@ impl Config {
             gateway_url: from.url("GATEWAY_URL", "http://127.0.0.1:8787"),
             frontend_url: from.url("FRONTEND_URL", "http://127.0.0.1:8787"),
             cors_origins: from.origins("CORS_ORIGINS"),
+            trusted_proxies: from.proxies("TRUSTED_PROXIES"),
             billing_enabled,
             stripe_webhook_secrets: from.webhook_secrets(billing_enabled),
             stripe_key: from.stripe_key(billing_enabled, environment),

@@ -101,6 +101,8 @@ fn each_bad_value_is_refused_by_name_and_never_shown() {
         ("RESEND_API_KEY", "re_hunter2"),
         ("RESEND_API_KEY", "hunter2_M7yGz2WqkT4vXcB9hR1sLd"),
         ("RATE_LIMITS", "auth=30,auth=300000"),
+        ("TRUSTED_PROXIES", "hunter2.internal"),
+        ("TRUSTED_PROXIES", "10.0.0.0/8,0.0.0.0/0"),
     ];
     for (name, value) in bad {
         let mut values = good();

@@ -90,6 +90,11 @@ pub const VARIABLES: &[Variable] = &[
         "exact browser origins that may call, comma separated; https in production, * is refused",
     ),
     plain(
+        "TRUSTED_PROXIES",
+        "",
+        "addresses or networks of your reverse proxies, comma separated: their X-Forwarded-For names the client",
+    ),
+    plain(
         "BILLING_ENABLED",
         "false",
         "true turns Stripe on and asks for its secrets",

@@ -79,7 +79,7 @@ impl Rule {
         base64url(&digest(&[self.name.as_bytes(), subject.as_bytes()]))
     }
 
-    /// The statement that counts one hit of `subject`; its rows go to [`Self::judge`].
+    /// The statement that counts one hit of `subject`, an account or a client's address; its rows go to [`Self::judge`].
     pub fn hit(&self, subject: &str, now: Millis) -> Statement {
         HIT.bind([
             self.key(subject).into(),

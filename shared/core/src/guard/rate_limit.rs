@@ -16,7 +16,8 @@ use crate::time::{MINUTE, Millis, SECOND};
 /// Length of the window.
 const WINDOW: i64 = MINUTE;
 
-/// Counters an isolate keeps at most; at the limit it forgets all and starts again.
+/// Counters an isolate keeps at most; at the limit it forgets those of past windows, and all when
+/// none is past.
 const MAX_COUNTERS: usize = 10_000;
 
 /// How dear a route is. Limits are requests a minute for one caller.
@@ -115,6 +116,8 @@ pub struct Decision {
     pub remaining: u32,
     /// Seconds until the window ends.
     pub reset_seconds: u32,
+    /// Seconds until one more request would pass, if nobody else asks; 0 when this one may.
+    pub retry_seconds: u32,
     /// Whether this request may pass.
     pub allowed: bool,
 }
@@ -150,7 +153,8 @@ impl Decision {
 pub struct Caller([u8; 16]);
 
 impl Caller {
-    /// From any text that identifies the caller, such as a key's hash or a network prefix.
+    /// From any text that identifies the caller, such as a key's hash or an address
+    /// ([`super::client`]).
     pub fn new(text: &str) -> Self {
         let mut short = [0; 16];
         for (to, from) in short.iter_mut().zip(digest(&[b"caller", text.as_bytes()])) {
@@ -196,12 +200,16 @@ impl Limiter {
         now: Millis,
     ) -> (Decision, bool) {
         if self.counters.len() >= MAX_COUNTERS {
+            let earlier = now.0.div_euclid(WINDOW).saturating_sub(1);
+            self.counters.retain(|_, counter| counter.window >= earlier);
+        }
+        if self.counters.len() >= MAX_COUNTERS {
             self.counters.clear();
         }
         let counter = self.counters.entry((class, caller)).or_default();
         counter.roll(now);
         let current = counter.local.saturating_add(counter.remote);
-        let decision = decide(class, limit, counter.previous, current, now);
+        let decision = decide(class, limit, counter.previous, current, false, now);
         if decision.allowed {
             counter.local = counter.local.saturating_add(1);
         }
@@ -235,26 +243,63 @@ impl Counter {
     }
 }
 
-/// The sliding window's verdict on one more request.
-fn decide(class: RateClass, limit: u32, previous: u32, current: u32, now: Millis) -> Decision {
-    let elapsed = now.0.rem_euclid(WINDOW);
-    let left = WINDOW.saturating_sub(elapsed);
-    let carried = i64::from(previous).saturating_mul(left).div_euclid(WINDOW);
-    let used = carried.saturating_add(i64::from(current));
-    let free = i64::from(limit).saturating_sub(used);
+/// The sliding window's verdict on one more request, after `previous` in the window before and
+/// `current` in this one. `refused_count`: whether the store has counted this one even if it is
+/// refused.
+fn decide(
+    class: RateClass,
+    limit: u32,
+    previous: u32,
+    current: u32,
+    refused_count: bool,
+    now: Millis,
+) -> Decision {
+    // More than the limit did not pass. A store that counts refused requests too must not make
+    // the next window pay for them, or nobody could say when it is over.
+    let previous = i64::from(previous.min(limit));
+    let left = WINDOW.saturating_sub(now.0.rem_euclid(WINDOW));
+    let carried = previous.saturating_mul(left).div_euclid(WINDOW);
+    let free = i64::from(limit)
+        .saturating_sub(carried)
+        .saturating_sub(i64::from(current));
     let allowed = free > 0;
-    let remaining = u32::try_from(free.saturating_sub(1)).unwrap_or(0);
-    let seconds = left
-        .saturating_add(SECOND.saturating_sub(1))
-        .div_euclid(SECOND);
-    let reset_seconds = u32::try_from(seconds).unwrap_or(60);
+    let wait = if allowed {
+        0
+    } else {
+        let current = i64::from(current).saturating_add(i64::from(refused_count));
+        wait(i64::from(limit), previous, current, left)
+    };
+    let seconds = |millis: i64| {
+        let seconds = millis.saturating_add(SECOND - 1).div_euclid(SECOND);
+        u32::try_from(seconds).unwrap_or(60)
+    };
     Decision {
         class,
         limit,
-        remaining,
-        reset_seconds,
+        remaining: u32::try_from(free.saturating_sub(1)).unwrap_or(0),
+        reset_seconds: seconds(left),
+        retry_seconds: seconds(wait),
         allowed,
     }
+}
+
+/// Milliseconds until a request would pass, when this window has `left` of them. `previous` of
+/// the window before fade meanwhile; if that is not enough, the next window begins with `current`.
+fn wait(limit: i64, previous: i64, current: i64, left: i64) -> i64 {
+    // The most that may be left of a window for `carried` to be below `free`.
+    let fits = |free: i64, previous: i64| {
+        if free <= 0 {
+            return 0;
+        }
+        let most = free.saturating_mul(WINDOW).saturating_sub(1);
+        most.checked_div_euclid(previous).unwrap_or(WINDOW)
+    };
+    let here = fits(limit.saturating_sub(current), previous);
+    if here > 0 {
+        return left.saturating_sub(here).max(0);
+    }
+    let next = fits(limit, current.min(limit)).min(WINDOW);
+    left.saturating_add(WINDOW.saturating_sub(next))
 }
 
 fn store_key(class: RateClass, caller: Caller, window: i64) -> String {
@@ -310,6 +355,7 @@ async fn check_shared<K: KeyValue>(
         limit,
         count(previous),
         count(current.saturating_sub(1)),
+        true,
         now,
     ))
 }
@@ -351,76 +397,4 @@ async fn merge<P: Platform>(platform: &P, class: RateClass, caller: Caller, now:
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const MINUTE_10: Millis = Millis(10 * MINUTE);
-
-    fn count(limiter: &mut Limiter, now: Millis) -> Decision {
-        limiter.count(RateClass::Read, Caller::new("a"), 100, now).0
-    }
-
-    #[test]
-    fn the_limit_lets_exactly_its_number_pass_in_one_isolate() {
-        let mut limiter = Limiter::default();
-        let passed = (0..300)
-            .filter(|_| count(&mut limiter, MINUTE_10).allowed)
-            .count();
-        assert_eq!(passed, 100);
-        let refused = count(&mut limiter, MINUTE_10);
-        assert_eq!((refused.remaining, refused.reset_seconds), (0, 60));
-    }
-
-    /// Rows: E-15
-    #[test]
-    fn a_full_minute_fades_over_the_next() {
-        let mut limiter = Limiter::default();
-        for _ in 0..100 {
-            count(&mut limiter, MINUTE_10);
-        }
-        assert!(!count(&mut limiter, MINUTE_10.plus(MINUTE)).allowed);
-        let half = MINUTE_10.plus(MINUTE + MINUTE / 2);
-        let passed = (0..300)
-            .filter(|_| count(&mut limiter, half).allowed)
-            .count();
-        assert_eq!(passed, 50);
-        assert!(count(&mut limiter, MINUTE_10.plus(3 * MINUTE)).allowed);
-    }
-
-    #[test]
-    fn merging_is_asked_for_rarely() {
-        let mut limiter = Limiter::default();
-        let due = (0..100)
-            .filter(|_| {
-                limiter
-                    .count(RateClass::Read, Caller::new("a"), 100, MINUTE_10)
-                    .1
-            })
-            .count();
-        assert_eq!(due, 1);
-    }
-
-    #[test]
-    fn ipv6_counts_by_subscriber() {
-        let same = Caller::address("2001:db8:1:2:3::1");
-        assert_eq!(same, Caller::address("2001:db8:1:2:ffff::9"));
-        assert_ne!(same, Caller::address("2001:db8:1:3::1"));
-        assert_ne!(Caller::address("10.0.0.1"), Caller::address("10.0.0.2"));
-    }
-
-    #[test]
-    fn limits_are_read_from_pairs() {
-        let mut limits = Limits::default();
-        assert!(limits.set("read=7") && limits.of(RateClass::Read) == Some(7));
-        for bad in [
-            "read",
-            "read=0",
-            "read=-1",
-            "unlimited=5",
-            "x=1",
-            "read=99999999999",
-        ] {
-            assert!(!limits.set(bad), "{bad}");
-        }
-    }
-}
+mod tests;

@@ -80,7 +80,7 @@ pub struct Context<'a, P: Platform> {
     pub ids: &'a RequestIds,
     /// The time of the request; it does not move while it runs.
     pub now: Millis,
-    /// The client's address, as the platform vouches for it.
+    /// The client's address, behind our own proxies what they say ([`crate::guard::client`]).
     pub client: &'a str,
     pub(super) ready: Option<&'a Ready>,
     pub(super) credential: &'a Credential,

@@ -60,7 +60,7 @@ pub trait Incoming: HeaderSource {
     fn path(&self) -> &str;
     /// The query without its `?`, still percent-encoded; empty for none.
     fn query(&self) -> &str;
-    /// The address of the client as the platform vouches for it.
+    /// The address that the platform vouches for: of the client, or of the proxy before us.
     fn client_address(&self) -> Option<String>;
     /// Reads the body, and stops as soon as it is longer than `limit` bytes.
     async fn body(&mut self, limit: usize) -> Result<Vec<u8>, BodyError>;

@@ -10,9 +10,10 @@ use super::trace::RequestIds;
 use super::{cors, headers};
 use crate::app::Ready;
 use crate::auth::{cookie, token};
+use crate::guard::client;
 use crate::guard::idempotency::Claim;
 use crate::guard::identity::{Credential, Presented};
-use crate::guard::rate_limit::{self, Caller, Decision};
+use crate::guard::rate_limit::{self, Caller, Decision, RateClass};
 use crate::organizations::api_keys::key as api_key;
 use crate::port::{Level, Platform};
 use crate::time::{DAY, Millis};
@@ -141,7 +142,15 @@ async fn answer<F: Function, P: Platform, I: Incoming>(
     let limit = ready.map_or(1_048_576, |ready| ready.config.max_body_bytes);
     check_length(incoming, limit)?;
 
-    let client = incoming.client_address().unwrap_or_default();
+    let class = route.info.rate;
+    let peer = incoming.client_address().unwrap_or_default();
+    let client = match ready {
+        Some(ready) => client::of_request(&peer, incoming, &ready.config.trusted_proxies),
+        None => String::new(),
+    };
+    if class != RateClass::Unlimited {
+        client::warn_behind_proxy(platform, ready, &peer, now);
+    }
     let judged = ready.map_or(Ok(Credential::None), |ready| {
         credential(ready, incoming, &route.info, F::NAME, now)
     });
@@ -154,10 +163,9 @@ async fn answer<F: Function, P: Platform, I: Incoming>(
         Some(caller) if known => Caller::new(caller),
         _ => Caller::address(&client),
     };
-    let class = route.info.rate;
     progress.decision = rate_limit::check(platform, class, limited, now, &progress.meter.kv).await;
     if let Some(decision) = progress.decision.filter(|decision| !decision.allowed) {
-        return Err(Error::new(Code::RateLimited).with_retry_after(decision.reset_seconds));
+        return Err(Error::new(Code::RateLimited).with_retry_after(decision.retry_seconds));
     }
     let credential = judged?;
 

@@ -120,7 +120,7 @@ mod tests {
             "JWT_SECRET" | "JWT_REFRESH_SECRET" | "SERVICE_JWT_SECRET" => {
                 Some(format!("{name}-0123456789-abcdefghijklmnop"))
             }
-            "FRONTEND_URL" => Some("https://app.test/?a=1&b=2".to_owned()),
+            "FRONTEND_URL" => Some("https://app.test/a=1&b=2".to_owned()),
             _ => None,
         };
         App::new(key)

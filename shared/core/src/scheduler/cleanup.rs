@@ -200,7 +200,7 @@ mod tests {
 
     #[test]
     fn every_policy_says_its_condition_outside_too() {
-        for policy in &POLICIES {
+        for policy in POLICIES {
             let last = policy.queries.last().unwrap();
             let text = last.query().text(Dialect::Postgres);
             let text = text.split_whitespace().collect::<Vec<_>>().join(" ");

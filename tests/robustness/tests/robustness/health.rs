@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use edgekeep_robustness::{Call, Fault, World, run};
+use edgekeep_robustness::{Call, Fault, PRODUCTION, World, run};
 use serde_json::json;
 
 async fn get(world: &World, path: &str) -> edgekeep_robustness::Answer {
@@ -93,20 +93,7 @@ fn a_refused_configuration_serves_probes_alone() {
 #[test]
 fn development_routes_do_not_exist_in_production() {
     run(async || {
-        let production = [
-            ("ENVIRONMENT", "production"),
-            ("TEST_CLOCK", "false"),
-            ("EMAIL_PROVIDER", "resend"),
-            ("RESEND_API_KEY", "re_M7yGz2WqkT4vXcB9hR1sLd"),
-            ("EMAIL_FROM", "noreply@acme.test"),
-            ("JWT_SECRET", "q1Zl8TjVnB5xWc2RyUo7KmPd4GhSf9Ae"),
-            ("JWT_REFRESH_SECRET", "w2Xk9UiYmN6zVb3TtRp8LqJs5FgDh0Ce"),
-            ("SERVICE_JWT_SECRET", "e3Cj0OhPlM7aBv4YrEu9KwHd6SfGi1Qx"),
-            ("STRIPE_WEBHOOK_SECRET", "whsec_r4Vh1IgAkL8sNc5UeWq0JyTf"),
-            ("GATEWAY_URL", "https://api.acme.test"),
-            ("FRONTEND_URL", "https://app.acme.test"),
-        ];
-        let world = World::new(&production).await;
+        let world = World::new(&PRODUCTION).await;
         get(&world, "/api/v1/billing/plans").await.data(200);
         assert_eq!(
             get(&world, "/api/v1/dev/mailbox?to=a@example.com")

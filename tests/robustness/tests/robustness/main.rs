@@ -1,6 +1,7 @@
 //! What happens when clients, databases and stores misbehave.
 
 mod accounts;
+mod clients;
 mod faults;
 mod health;
 mod jobs;
