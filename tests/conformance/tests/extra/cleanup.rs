@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use edgekeep_core::guard::exact_limit::LOGIN_SOURCE;
+use edgekeep_core::guard::exact_limit::REGISTER_SOURCE;
 use edgekeep_core::port::{Database as _, Platform as _};
 use edgekeep_core::scheduler::POLICIES;
 use edgekeep_core::sql::SystemQuery;
@@ -27,7 +27,7 @@ pub(super) async fn a_renewed_row_survives(server: &Postgres) -> Result<(), Fail
         other.database().map_err(|_| "missing")?,
     );
     let (first, later) = (Millis(DAY), Millis(2 * DAY));
-    let hit = |now| LOGIN_SOURCE.hit("203.0.113.7", now);
+    let hit = |now| REGISTER_SOURCE.hit("203.0.113.7", now);
     one.query(&hit(first)).await?;
 
     let policy = POLICIES.iter().find(|policy| policy.what == "exact_limits");
