@@ -48,6 +48,37 @@ crate::queries! {
             email_verification_expires_at = NULL, updated_at = ?2
         WHERE email_verification_hash = ?1 AND email_verification_expires_at > ?2
         RETURNING id";
+    /// `?1` user, `?2` new password hash, `?3` the one it replaces: nothing if another was faster.
+    REHASH: SystemQuery = "accounts.rehash", "
+        UPDATE users SET password_hash = ?2 WHERE id = ?1 AND password_hash = ?3";
+    /// `?1` user.
+    OWN: CredentialQuery = "accounts.own", "
+        SELECT email, password_hash FROM users WHERE id = ?1";
+    /// `?1` user, `?2` new password hash, `?3` the one it replaces, `?4` now. A link to reset the
+    /// old one is dead afterwards.
+    CHANGE_PASSWORD: CredentialQuery = "accounts.change_password", "
+        UPDATE users SET password_hash = ?2, password_reset_hash = NULL,
+            password_reset_expires_at = NULL, updated_at = ?4
+        WHERE id = ?1 AND password_hash = ?3
+        RETURNING id";
+    /// `?1` address, `?2` hash of the link's token, `?3` its end. The link before dies.
+    RESET_LINK: SystemQuery = "accounts.reset_link", "
+        UPDATE users SET password_reset_hash = ?2, password_reset_expires_at = ?3
+        WHERE email = ?1 AND disabled_at IS NULL";
+    /// `?1` hash of the token, `?2` now.
+    RESET_HOLDER: CredentialQuery = "accounts.reset_holder", "
+        SELECT id, email FROM users WHERE password_reset_hash = ?1
+            AND password_reset_expires_at > ?2 AND disabled_at IS NULL";
+    /// `?1` hash of the token, `?2` now, `?3` new password hash. Whoever opened the link has the
+    /// mailbox, so the address is confirmed too. Single use.
+    RESET_PASSWORD: CredentialQuery = "accounts.reset_password", "
+        UPDATE users SET password_hash = ?3, password_reset_hash = NULL,
+            password_reset_expires_at = NULL, email_verification_hash = NULL,
+            email_verification_expires_at = NULL,
+            email_verified_at = COALESCE(email_verified_at, ?2), updated_at = ?2
+        WHERE password_reset_hash = ?1 AND password_reset_expires_at > ?2
+            AND disabled_at IS NULL
+        RETURNING id";
     /// `?1` address. The newest membership is where the session starts.
     ACCOUNT: SystemQuery = "accounts.by_email", "
         SELECT u.id, u.password_hash, u.email_verified_at, u.disabled_at, m.tenant_id, m.role

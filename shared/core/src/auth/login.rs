@@ -1,6 +1,6 @@
 //! Sign-in by password.
 
-use super::accounts::{ACCOUNT, Account};
+use super::accounts::{ACCOUNT, Account, REHASH};
 use super::password::{self, MAX_CHARS};
 use super::register::email;
 use super::session::{Keep, SignIn, start};
@@ -40,6 +40,13 @@ pub(super) async fn login<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Int
         amr: "pwd",
         keep,
     };
-    let forgiven = Vec::from(LOGIN.forgive(cx.client, &email));
-    Ok(start(cx, &who, forgiven).await?)
+    let mut also = Vec::from(LOGIN.forgive(cx.client, &email));
+    if password::is_outdated(&account.password_hash) {
+        also.push(REHASH.bind([
+            account.user.as_str().into(),
+            password::hash(&password, cx.random()?)?.into(),
+            account.password_hash.as_str().into(),
+        ]));
+    }
+    Ok(start(cx, &who, also).await?)
 }

@@ -1,10 +1,13 @@
 //! Sign-in: accounts, sessions, tokens.
 
 mod accounts;
+mod breach;
 pub(crate) mod cookie;
+mod link;
 mod login;
 mod mailbox;
 pub mod password;
+mod recovery;
 pub mod refresh;
 mod register;
 mod routes;

@@ -6,7 +6,10 @@
 use argon2::password_hash::{PasswordHash, PasswordHasher as _, PasswordVerifier as _, SaltString};
 use argon2::{Algorithm, Argon2, Params, Version};
 
-use crate::http::{Code, Error};
+use super::breach;
+use crate::fields::Fields;
+use crate::http::{Code, Context, Error};
+use crate::port::Platform;
 
 /// Shortest password, in characters: between the 8 that NIST SP 800-63B-4 asks of a password
 /// with a second factor and the 15 it asks of one alone.
@@ -17,6 +20,47 @@ pub const MAX_CHARS: usize = 128;
 /// A hash nobody's password has, so that unknown accounts cost the same time. Same parameters
 /// as [`hasher`]; a test keeps it so.
 const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
+/// What [`hash`] makes now; anything else was made with other parameters.
+const CURRENT: &str = "$argon2id$v=19$m=19456,t=2,p=1$";
+
+/// Reads a new password from the field `password`, by the one set of rules for registration,
+/// change and reset: its length, and nothing about which characters (NIST SP 800-63B-4, 3.1.1.2).
+///
+/// # Errors
+/// `PASSWORD_TOO_SHORT` or `PASSWORD_TOO_LONG`, `VALIDATION` for what is no text.
+pub(super) fn read(fields: &mut Fields) -> Result<String, Error> {
+    let password = fields.text("password", 0, usize::MAX)?;
+    let refused = |code| Err(Error::new(code).with_field("password"));
+    match password.chars().count() {
+        length if length < MIN_CHARS => refused(Code::PasswordTooShort),
+        length if length > MAX_CHARS => refused(Code::PasswordTooLong),
+        _ => Ok(password),
+    }
+}
+
+/// The rules that need to know whose password it is, and whether the world knows it.
+///
+/// # Errors
+/// `PASSWORD_IS_EMAIL`, and those of [`breach::check`].
+pub(super) async fn check<P: Platform>(
+    cx: &Context<'_, P>,
+    password: &str,
+    email: &str,
+) -> Result<(), Error> {
+    let lower = password.trim().to_lowercase();
+    let local = email.rsplit_once('@').map_or(email, |(local, _)| local);
+    if lower == email || lower == local {
+        return Err(Error::new(Code::PasswordIsEmail).with_field("password"));
+    }
+    breach::check(cx, password).await
+}
+
+/// Whether a stored hash was made with other parameters than today's, so that the next sign-in
+/// replaces it.
+pub(super) fn is_outdated(stored: &str) -> bool {
+    !stored.starts_with(CURRENT)
+}
 
 /// 19 MiB, 2 passes, 1 lane (OWASP Password Storage Cheat Sheet).
 fn hasher() -> Result<Argon2<'static>, Error> {
@@ -54,9 +98,10 @@ mod tests {
     fn a_password_verifies_against_its_own_hash_alone() {
         let stored = hash("correct horse battery", [1; 16]).unwrap();
         assert!(
-            stored.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"),
+            stored.starts_with(CURRENT) && !is_outdated(&stored),
             "{stored}"
         );
+        assert!(is_outdated(&stored.replace("t=2", "t=1")));
         assert!(verify("correct horse battery", Some(&stored)).unwrap());
         assert!(!verify("correct horse batterz", Some(&stored)).unwrap());
         assert!(!verify("correct horse battery", None).unwrap());

@@ -3,19 +3,19 @@
 use serde_json::json;
 
 use super::accounts::{
-    INSERT_FOUNDER, INSERT_TENANT, KNOWN, NEW_LINK, REGISTER, RENAME_TENANT, VERIFY_EMAIL,
+    INSERT_FOUNDER, INSERT_TENANT, NEW_LINK, REGISTER, RENAME_TENANT, VERIFY_EMAIL,
 };
-use super::password::{self, MAX_CHARS, MIN_CHARS};
+use super::link::{Link, limited};
+use super::password;
 use crate::audit::Entry;
 use crate::crypto::fingerprint;
 use crate::fields::Fields;
 use crate::guard::exact_limit::{
-    MAIL_SOURCE, REGISTER_RECIPIENT, REGISTER_SOURCE, RESEND_RECIPIENT, Rule,
+    MAIL_SOURCE, REGISTER_RECIPIENT, REGISTER_SOURCE, RESEND_RECIPIENT,
 };
 use crate::http::{Code, Context, Error, Interrupt, Method, Reply};
 use crate::mail::{self, Mail, Template};
-use crate::port::{DatabaseError, Platform};
-use crate::sql::Row;
+use crate::port::Platform;
 use crate::tenancy::TenantId;
 use crate::time::DAY;
 
@@ -28,20 +28,24 @@ const LINK_LIFE: i64 = DAY;
 pub(super) async fn register<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
     let mut fields = Fields::parse(cx.request.body)?;
     let email = email(&mut fields)?;
-    let password = fields.text("password", MIN_CHARS, MAX_CHARS)?;
+    let password = password::read(&mut fields)?;
     let company = fields.opt_text("company", 1, 100)?;
     fields.finish()?;
 
     let known = limited(cx, REGISTER_SOURCE, REGISTER_RECIPIENT, &email).await?;
-    let known = known.first().map(Known::from_row).transpose()?;
-    // Only who is let in costs a hash.
+    // Only who is let in costs a question and a hash.
+    password::check(cx, &password, &email).await?;
     let hash = password::hash(&password, cx.random()?)?;
     let user = cx.new_id("usr")?;
     let tenant = TenantId::proven(cx.new_id("ten")?);
-    let link = Link::new(cx, &user)?;
+    let link = Link::new(cx, Template::VerifyEmail, &user)?;
     let company = company.unwrap_or_else(|| "My company".to_owned());
-    let welcome = link.mail(cx, Template::VerifyEmail, &email)?;
-    let exists = link.mail(cx, Template::AccountExists, &email)?;
+    let welcome = link.mail(cx, &email)?;
+    let exists = Mail {
+        id: cx.new_id("mai")?,
+        template: Template::AccountExists,
+        ..welcome.clone()
+    };
     let target = known.as_ref().map_or(user.as_str(), |known| &known.user);
     let action = match &known {
         None => "auth.register",
@@ -100,10 +104,9 @@ pub(super) async fn resend<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, In
     fields.finish()?;
 
     let known = limited(cx, MAIL_SOURCE, RESEND_RECIPIENT, &email).await?;
-    let known = known.first().map(Known::from_row).transpose()?;
     let user = known.map_or_else(|| cx.new_id("usr"), |known| Ok(known.user))?;
-    let link = Link::new(cx, &user)?;
-    let mail = link.mail(cx, Template::VerifyEmail, &email)?;
+    let link = Link::new(cx, Template::VerifyEmail, &user)?;
+    let mail = link.mail(cx, &email)?;
     // The same batch for every address, so that its time tells nothing.
     let rows = cx
         .batch(&[
@@ -147,75 +150,6 @@ pub(super) async fn verify<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, In
         return Err(Error::new(Code::TokenSpent).with_field("token").into());
     }
     Ok(Reply::ok(&json!({"status": "active"})))
-}
-
-/// Counts and judges a request that may send a mail to `email`, by its source first; reads what
-/// is known of the address in the same round trip.
-async fn limited<P: Platform>(
-    cx: &Context<'_, P>,
-    source: Rule,
-    recipient: Rule,
-    email: &str,
-) -> Result<Vec<Row>, Error> {
-    let statements = [
-        source.hit(cx.client, cx.now),
-        recipient.hit_after(email, &source, cx.client, cx.now),
-        KNOWN.bind([email.into()]),
-    ];
-    let rows = cx.batch(&statements).await?;
-    let [by_source, by_recipient, known] = rows.as_slice() else {
-        return Err(DatabaseError::Shape("three results were expected".to_owned()).into());
-    };
-    source.judge(by_source, cx.now)?;
-    recipient.judge(by_recipient, cx.now)?;
-    Ok(known.clone())
-}
-
-/// What registration reads of an address ([`KNOWN`]).
-struct Known {
-    user: String,
-    /// Neither confirmed nor disabled, so it may be registered anew.
-    open: bool,
-}
-
-impl Known {
-    fn from_row(row: &Row) -> Result<Self, DatabaseError> {
-        Ok(Self {
-            user: row.text(0)?.to_owned(),
-            open: row.opt_int(1)?.is_none() && row.opt_int(2)?.is_none(),
-        })
-    }
-}
-
-/// The secret of a mail's link, and what is kept of it.
-struct Link<'a> {
-    user: &'a str,
-    nonce: String,
-    hash: String,
-}
-
-impl<'a> Link<'a> {
-    fn new<P: Platform>(cx: &Context<'_, P>, user: &'a str) -> Result<Self, Error> {
-        let nonce = cx.new_id("mtk")?;
-        let token = mail::token(cx.ready()?, Template::VerifyEmail, user, &nonce);
-        let hash = fingerprint(&token);
-        Ok(Self { user, nonce, hash })
-    }
-
-    fn mail<'m, P: Platform>(
-        &'m self,
-        cx: &Context<'_, P>,
-        template: Template,
-        recipient: &'m str,
-    ) -> Result<Mail<'m>, Error> {
-        Ok(Mail {
-            id: cx.new_id("mai")?,
-            recipient,
-            template,
-            subject_id: self.user,
-            nonce: &self.nonce,
-        })
-    }
 }
 
 /// An e-mail address in the one form that is stored: trimmed and lower case. The rule is the

@@ -1,6 +1,6 @@
 //! The auth function's table.
 
-use super::{login, mailbox, register, session, sessions};
+use super::{login, mailbox, recovery, register, session, sessions};
 use crate::guard::rate_limit::RateClass;
 use crate::http::{Access, Context, Function, Interrupt, Reply, Route};
 use crate::port::Platform;
@@ -19,6 +19,12 @@ pub enum Action {
     Verify,
     /// Send another link to confirm an address.
     Resend,
+    /// Replace one's own password.
+    ChangePassword,
+    /// Ask for a link to set a new password.
+    ForgotPassword,
+    /// Set a new password by that link.
+    ResetPassword,
     /// Start a session.
     Login,
     /// Exchange a refresh token.
@@ -69,6 +75,27 @@ impl Function for Auth {
             "/api/v1/auth/verify/resend",
             "auth.verify_resend",
             Action::Resend,
+            Access::Public,
+        )
+        .rate(RateClass::Auth),
+        Route::post(
+            "/api/v1/auth/password/change",
+            "auth.password_change",
+            Action::ChangePassword,
+            Access::Member(Permission::ProfileRead),
+        )
+        .rate(RateClass::Auth),
+        Route::post(
+            "/api/v1/auth/password/forgot",
+            "auth.password_forgot",
+            Action::ForgotPassword,
+            Access::Public,
+        )
+        .rate(RateClass::Auth),
+        Route::post(
+            "/api/v1/auth/password/reset",
+            "auth.password_reset",
+            Action::ResetPassword,
             Access::Public,
         )
         .rate(RateClass::Auth),
@@ -137,6 +164,9 @@ impl Function for Auth {
             Action::Register => register::register(cx).await,
             Action::Verify => register::verify(cx).await,
             Action::Resend => register::resend(cx).await,
+            Action::ChangePassword => recovery::change(cx).await,
+            Action::ForgotPassword => recovery::forgot(cx).await,
+            Action::ResetPassword => recovery::reset(cx).await,
             Action::Login => login::login(cx).await,
             Action::Refresh => session::refresh(cx).await,
             Action::Logout => sessions::logout(cx).await,

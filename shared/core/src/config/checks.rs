@@ -2,7 +2,7 @@
 
 use core::ops::RangeInclusive;
 
-use super::{Config, ConfigError, Environment};
+use super::{BreachCheck, Config, ConfigError, Environment};
 use crate::guard::rate_limit::Limits;
 use crate::port::Level;
 
@@ -124,6 +124,27 @@ impl<'a> Loader<'a> {
                     "{name} must be a whole number from {least} to {most}"
                 ));
                 default
+            }
+        }
+    }
+
+    pub(super) fn breach_check(&mut self) -> Option<BreachCheck> {
+        let on = self.choice("PASSWORD_BREACH_CHECK", ["off", "on"]);
+        let closed = self.choice("PASSWORD_BREACH_POLICY", ["open", "closed"]);
+        let api_base = self.url("HIBP_API_BASE", "https://api.pwnedpasswords.com");
+        on.then_some(BreachCheck { api_base, closed })
+    }
+
+    /// Whether the second of two words is set; the first is the default.
+    fn choice(&mut self, name: &str, words: [&str; 2]) -> bool {
+        let [first, second] = words;
+        match self.value(name).as_deref() {
+            None => false,
+            Some(word) if word == first => false,
+            Some(word) if word == second => true,
+            Some(_) => {
+                self.problem(format!("{name} must be {first} or {second}"));
+                false
             }
         }
     }

@@ -73,6 +73,15 @@ pub enum MailProvider {
     Resend(Secret),
 }
 
+/// How passwords are looked up in known breaches.
+#[derive(Debug, Clone)]
+pub struct BreachCheck {
+    /// `HIBP_API_BASE`
+    pub api_base: String,
+    /// `PASSWORD_BREACH_POLICY`: whether an outage refuses passwords instead of letting them pass.
+    pub closed: bool,
+}
+
 /// Everything that can be set.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -114,6 +123,8 @@ pub struct Config {
     pub mail: MailProvider,
     /// `EMAIL_FROM`
     pub mail_from: String,
+    /// `PASSWORD_BREACH_CHECK`; `None` when it is off.
+    pub breach_check: Option<BreachCheck>,
     /// `LOG_LEVEL`
     pub log_level: crate::port::Level,
     /// `RATE_LIMITS`, over the defaults of the classes.
@@ -178,6 +189,7 @@ impl Config {
             stripe_api_base: from.stripe_base(),
             mail_from: from.mail_from(&mail),
             mail,
+            breach_check: from.breach_check(),
             log_level: from.log_level(),
             limits: from.limits(),
             session_idle: from.span("SESSION_IDLE_HOURS", 168, 1..=720, HOUR),

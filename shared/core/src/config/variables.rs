@@ -129,6 +129,21 @@ pub const VARIABLES: &[Variable] = &[
         "Edgekeep <noreply@localhost>",
         "sender of mails; an address of your own domain in production",
     ),
+    plain(
+        "PASSWORD_BREACH_CHECK",
+        "off",
+        "on refuses passwords that Have I Been Pwned knows; five digits of a hash leave the system",
+    ),
+    plain(
+        "PASSWORD_BREACH_POLICY",
+        "open",
+        "when nobody can be asked: open lets the password pass, closed answers 503",
+    ),
+    plain(
+        "HIBP_API_BASE",
+        "https://api.pwnedpasswords.com",
+        "another range API",
+    ),
     plain("LOG_LEVEL", "info", "debug, info, warn or error"),
     plain(
         "RATE_LIMITS",

@@ -64,6 +64,12 @@ pub const RESEND_RECIPIENT: Rule = Rule {
     hits: 3,
     window: 60 * MINUTE,
 };
+/// Mails to one address because somebody forgot its password.
+pub const RESET_RECIPIENT: Rule = Rule {
+    name: "reset.recipient",
+    hits: 3,
+    window: 60 * MINUTE,
+};
 /// Mails that one source had sent to any address without being signed in.
 pub const MAIL_SOURCE: Rule = Rule {
     name: "mail.source",

@@ -95,6 +95,20 @@ pub const LOGIN: Lockout = Lockout {
     },
 };
 
+/// The own password, asked again of somebody who is signed in; counted by user.
+pub const CONFIRM: Lockout = Lockout {
+    name: "confirm",
+    source: Rule {
+        name: "confirm.source",
+        ..LOGIN.source
+    },
+    account: Rule {
+        name: "confirm.account",
+        ..LOGIN.account
+    },
+    ..LOGIN
+};
+
 /// An attempt that may be evaluated.
 #[derive(Debug, Clone, Copy)]
 #[must_use]
@@ -173,9 +187,16 @@ impl Lockout {
     pub fn forgive(&self, source: &str, account: &str) -> [Statement; 3] {
         [
             self.source.refund(source),
-            FORGIVE.bind([self.key(source, account).into()]),
+            self.forget(source, account),
             self.account.refund(account),
         ]
+    }
+}
+
+impl Lockout {
+    /// The statement that ends a lockout, for somebody who has proven who they are otherwise.
+    pub fn forget(&self, source: &str, account: &str) -> Statement {
+        FORGIVE.bind([self.key(source, account).into()])
     }
 }
 

@@ -91,6 +91,10 @@ codes! {
     IdempotencyKeyMissing = "IDEMPOTENCY_KEY_MISSING", 400, Validation, false, "This request needs an Idempotency-Key header.";
     IdempotencyKeyInvalid = "IDEMPOTENCY_KEY_INVALID", 400, Validation, false, "The Idempotency-Key must have 1 to 255 visible ASCII characters.";
     TokenSpent = "TOKEN_SPENT", 400, Validation, false, "This link is not valid any more; ask for a new one.";
+    PasswordTooShort = "PASSWORD_TOO_SHORT", 400, Validation, false, "The password must have 12 characters or more.";
+    PasswordTooLong = "PASSWORD_TOO_LONG", 400, Validation, false, "The password must have 128 characters or fewer.";
+    PasswordIsEmail = "PASSWORD_IS_EMAIL", 400, Validation, false, "The password must not be the e-mail address.";
+    PasswordBreached = "PASSWORD_BREACHED", 400, Validation, false, "This password is known from a data breach; choose another.";
     SignatureInvalid = "SIGNATURE_INVALID", 400, Validation, false, "The signature of this event does not match.";
     AuthRequired = "AUTH_REQUIRED", 401, Auth, false, "Sign in required.";
     TokenInvalid = "TOKEN_INVALID", 401, Auth, false, "This token is not valid; sign in again.";
@@ -100,6 +104,7 @@ codes! {
     CredentialsInvalid = "CREDENTIALS_INVALID", 401, Auth, false, "E-mail address or password is wrong, or the address is not confirmed yet.";
     Forbidden = "FORBIDDEN", 403, Auth, false, "You may not do this.";
     CsrfFailed = "CSRF_FAILED", 403, Auth, false, "This request lacks the CSRF token of its session; get one at /api/v1/auth/csrf.";
+    PasswordWrong = "PASSWORD_WRONG", 403, Auth, false, "Your password is wrong.";
     ScopeMissing = "SCOPE_MISSING", 403, Auth, false, "This API key lacks the scope for this.";
     RouteNotFound = "ROUTE_NOT_FOUND", 404, NotFound, false, "There is nothing at this path.";
     NotFound = "NOT_FOUND", 404, NotFound, false, "This does not exist.";

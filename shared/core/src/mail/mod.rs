@@ -33,6 +33,10 @@ crate::queries! {
             AND NOT EXISTS (SELECT 1 FROM mails
                 WHERE recipient = ?2 AND template = ?3 AND created_at > ?8)
         RETURNING id";
+    /// `?1` id, `?2` recipient, `?3` template, `?4` subject, `?5` nonce, `?6` now.
+    QUEUE: SystemQuery = "mail.queue", "
+        INSERT INTO mails (id, recipient, template, subject_id, nonce, created_at, leased_until)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)";
     /// `?1` recipient, `?2` template: what has not been sent holds a link that is dead.
     DROP_UNSENT: SystemQuery = "mail.drop_unsent", "
         DELETE FROM mails WHERE recipient = ?1 AND template = ?2 AND sent_at IS NULL";
@@ -89,6 +93,12 @@ impl Mail<'_> {
             now.into(),
             hash.into(),
         ])
+    }
+
+    /// Queues it in a batch.
+    pub fn queue(&self, now: Millis) -> Statement {
+        let [id, recipient, template, subject, nonce] = self.params();
+        QUEUE.bind([id, recipient, template, subject, nonce, now.into()])
     }
 
     /// Queues it in a batch unless a user holds that token, and at most once a day.
@@ -150,7 +160,8 @@ pub struct Message {
 pub fn render(ready: &Ready, row: &Row) -> Result<Message, Error> {
     let template = row.text(2)?;
     let template = Template::ALL
-        .into_iter()
+        .iter()
+        .copied()
         .find(|known| known.name() == template);
     let template = template.ok_or_else(|| DatabaseError::Shape("unknown template".to_owned()))?;
     let token = token(ready, template, row.text(3)?, row.text(4)?);

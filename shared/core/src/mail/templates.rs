@@ -11,15 +11,26 @@ pub enum Template {
     VerifyEmail,
     /// Somebody registered an address that has an account.
     AccountExists,
+    /// The link that sets a new password.
+    ResetPassword,
+    /// The password is another one now.
+    PasswordChanged,
 }
 
 impl Template {
-    pub(super) const ALL: [Self; 2] = [Self::VerifyEmail, Self::AccountExists];
+    pub(super) const ALL: &[Self] = &[
+        Self::VerifyEmail,
+        Self::AccountExists,
+        Self::ResetPassword,
+        Self::PasswordChanged,
+    ];
 
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::VerifyEmail => "verify_email",
             Self::AccountExists => "account_exists",
+            Self::ResetPassword => "reset_password",
+            Self::PasswordChanged => "password_changed",
         }
     }
 
@@ -51,6 +62,29 @@ impl Template {
                 ),
                 link: Some(config.frontend_url.clone()),
                 after: "If it was not you, there is nothing to do.".to_owned(),
+            },
+            Self::ResetPassword => Letter {
+                subject: "Set a new password",
+                before: format!(
+                    "On {when} somebody asked for a new password for this address. If that was \
+                     you, open this link within an hour:"
+                ),
+                link: Some(format!(
+                    "{}/reset-password?token={token}",
+                    config.frontend_url
+                )),
+                after: "If it was not you, do not open the link and delete this mail; your \
+                        password stays as it is."
+                    .to_owned(),
+            },
+            Self::PasswordChanged => Letter {
+                subject: "Your password was changed",
+                before: format!(
+                    "On {when} the password of your account was changed, and other sessions were \
+                     signed out. If that was not you, ask for a new one at once:"
+                ),
+                link: Some(format!("{}/forgot-password", config.frontend_url)),
+                after: "If it was you, there is nothing to do.".to_owned(),
             },
         }
     }
@@ -131,7 +165,7 @@ mod tests {
     fn every_mail_has_the_same_words_as_text_and_as_html() {
         let app = app();
         let ready = app.ready().unwrap();
-        for template in Template::ALL {
+        for &template in Template::ALL {
             let letter = template.letter(ready, "tok-en_1", Millis(1_795_173_420_000));
             let (text, html) = (letter.text(), letter.html());
             for part in [&letter.before, &letter.after] {

@@ -129,11 +129,7 @@ fn fields_are_named(api: &Api) {
         ),
         (json!({"email": "a@example.com"}), "password"),
         (
-            json!({"email": "a@example.com", "password": "short"}),
-            "password",
-        ),
-        (
-            json!({"email": "a@example.com", "password": "x".repeat(129)}),
+            json!({"email": "a@example.com", "password": "nul\u{0} in a password"}),
             "password",
         ),
         (

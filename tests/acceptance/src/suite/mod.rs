@@ -12,6 +12,7 @@ mod health;
 mod jobs;
 mod journey;
 mod lockout;
+mod passwords;
 mod platform;
 mod scheduler;
 mod sessions;
@@ -47,6 +48,7 @@ pub fn all() -> Vec<Test> {
         sessions::tests(),
         accounts::tests(),
         lockout::tests(),
+        passwords::tests(),
         api_keys::tests(),
         usage::tests(),
         billing::tests(),

@@ -7,4 +7,5 @@ mod health;
 mod jobs;
 mod keys;
 mod odd_requests;
+mod passwords;
 mod stripe;

@@ -1,0 +1,202 @@
+//! Changing a password, and getting back in without one.
+
+use serde_json::json;
+
+use super::accounts::{CHANGE_PASSWORD, OWN, RESET_HOLDER, RESET_LINK, RESET_PASSWORD};
+use super::link::{Link, limited};
+use super::password::{self, MAX_CHARS};
+use super::register::email;
+use super::store::END_SESSIONS;
+use crate::audit::Entry;
+use crate::crypto::fingerprint;
+use crate::fields::Fields;
+use crate::guard::exact_limit::{MAIL_SOURCE, RESET_RECIPIENT};
+use crate::guard::identity::Credential;
+use crate::guard::lockout::{CONFIRM, LOGIN};
+use crate::http::{Actor, Code, Context, Error, Interrupt, Reply};
+use crate::mail::{self, Mail, Template};
+use crate::port::Platform;
+use crate::sql::Value;
+use crate::time::HOUR;
+
+/// How long the link to reset a password works. Not shorter than the window of
+/// [`RESET_RECIPIENT`]: whoever is refused another mail has one that works.
+const RESET_LIFE: i64 = HOUR;
+
+/// The caller, once their own password was right.
+pub(super) struct Confirmed {
+    pub(super) actor: Actor,
+    pub(super) email: String,
+    pub(super) password_hash: String,
+}
+
+/// Asks the caller for their password again, before what a stolen session must not do. It is
+/// guarded like sign-in. After a success [`CONFIRM`]`.forgive` belongs in the handler's batch.
+///
+/// # Errors
+/// `PASSWORD_WRONG` with the field, or `ACCOUNT_LOCKED`.
+pub(super) async fn confirm<P: Platform>(
+    cx: &Context<'_, P>,
+    field: &'static str,
+    given: &str,
+) -> Result<Confirmed, Interrupt> {
+    let user = match cx.credential() {
+        Credential::Member(claims) => claims.user.clone(),
+        _ => return Err(Error::new(Code::AuthRequired).into()),
+    };
+    let mut statements = Vec::from(CONFIRM.hit(cx.client, &user, cx.now));
+    statements.push(OWN.bind([user.as_str().into()]));
+    let (actor, rows) = cx.load_guarded(statements).await?;
+    let attempt = CONFIRM.judge(&rows, cx.now)?;
+    let row = rows.last().and_then(|rows| rows.first());
+    let row = row.ok_or_else(|| Error::new(Code::SessionEnded))?;
+    let (email, stored) = (row.text(0)?.to_owned(), row.text(1)?.to_owned());
+    if !password::verify(given, Some(&stored))? {
+        let error = attempt.failed(Code::PasswordWrong, cx.now);
+        return Err(error.with_field(field).into());
+    }
+    Ok(Confirmed {
+        actor,
+        email,
+        password_hash: stored,
+    })
+}
+
+/// Replaces the caller's password; every other session of theirs ends.
+pub(super) async fn change<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
+    let mut fields = Fields::parse(cx.request.body)?;
+    let current = fields.text("current_password", 1, MAX_CHARS)?;
+    let wanted = password::read(&mut fields)?;
+    fields.finish()?;
+
+    let own = confirm(cx, "current_password", &current).await?;
+    password::check(cx, &wanted, &own.email).await?;
+    let hash = password::hash(&wanted, cx.random()?)?;
+    let user = own.actor.user.as_str();
+    let notice = notice(cx, Template::PasswordChanged, user, &own.email)?;
+    let entry = Entry {
+        tenant: Some(own.actor.tenant.as_str()),
+        actor: user,
+        action: "auth.password_changed",
+        target: user,
+    };
+    let mut writes = Vec::from(CONFIRM.forgive(cx.client, user));
+    let changed = writes.len();
+    writes.extend([
+        CHANGE_PASSWORD.bind([
+            user.into(),
+            hash.into(),
+            own.password_hash.into(),
+            cx.now.into(),
+        ]),
+        END_SESSIONS.bind([
+            user.into(),
+            cx.now.into(),
+            "password_changed".into(),
+            own.actor.session.as_deref().into(),
+        ]),
+        notice.queue(cx.now),
+        entry.append(cx)?,
+    ]);
+    let rows = cx.batch(&writes).await?;
+    if rows.get(changed).is_none_or(Vec::is_empty) {
+        // Another change was faster.
+        return Err(Error::new(Code::StateConflict).into());
+    }
+    mail::soon(cx, &notice.id);
+    Ok(Reply::ok(&json!({"status": "changed"})))
+}
+
+/// Sends a link to set a new password. Every address gets the same answer after the same work.
+pub(super) async fn forgot<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
+    let mut fields = Fields::parse(cx.request.body)?;
+    let email = email(&mut fields)?;
+    fields.finish()?;
+
+    let known = limited(cx, MAIL_SOURCE, RESET_RECIPIENT, &email).await?;
+    let user = known.map_or_else(|| cx.new_id("usr"), |known| Ok(known.user))?;
+    let link = Link::new(cx, Template::ResetPassword, &user)?;
+    let mail = link.mail(cx, &email)?;
+    let rows = cx
+        .batch(&[
+            RESET_LINK.bind([
+                email.as_str().into(),
+                link.hash.as_str().into(),
+                cx.now.plus(RESET_LIFE).into(),
+            ]),
+            mail.drop_unsent(),
+            mail.queue_if_link(&link.hash, cx.now),
+        ])
+        .await?;
+    if rows.last().is_some_and(|rows| !rows.is_empty()) {
+        mail::soon(cx, &mail.id);
+    }
+    Ok(Reply::json(
+        202,
+        &json!({
+            "status": "accepted",
+            "message": "If this address has an account, a link to set a new password is on its way.",
+        }),
+    ))
+}
+
+/// Sets a new password by the link of a mail. Every session ends, and the address counts as
+/// confirmed.
+pub(super) async fn reset<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
+    let mut fields = Fields::parse(cx.request.body)?;
+    let token = fingerprint(&fields.text("token", 1, 200)?);
+    let wanted = password::read(&mut fields)?;
+    fields.finish()?;
+
+    let spent = || Error::new(Code::TokenSpent).with_field("token");
+    let holder = RESET_HOLDER.bind([token.as_str().into(), cx.now.into()]);
+    let rows = cx.query(holder).await?;
+    let row = rows.first().ok_or_else(spent)?;
+    let (user, email) = (row.text(0)?, row.text(1)?);
+    // A password that is refused leaves the link as it is.
+    password::check(cx, &wanted, email).await?;
+    let hash = password::hash(&wanted, cx.random()?)?;
+    let notice = notice(cx, Template::PasswordChanged, user, email)?;
+    let entry = Entry {
+        tenant: None,
+        actor: user,
+        action: "auth.password_reset",
+        target: user,
+    };
+    let rows = cx
+        .batch(&[
+            // Whoever has the mailbox need not wait because of their own wrong guesses.
+            LOGIN.forget(cx.client, email),
+            RESET_PASSWORD.bind([token.into(), cx.now.into(), hash.into()]),
+            END_SESSIONS.bind([
+                user.into(),
+                cx.now.into(),
+                "password_reset".into(),
+                Value::Null,
+            ]),
+            notice.queue(cx.now),
+            entry.append(cx)?,
+        ])
+        .await?;
+    if rows.get(1).is_none_or(Vec::is_empty) {
+        return Err(spent().into());
+    }
+    mail::soon(cx, &notice.id);
+    Ok(Reply::ok(&json!({"status": "changed"})))
+}
+
+/// A mail without a secret, about what was done.
+pub(super) fn notice<'m, P: Platform>(
+    cx: &Context<'_, P>,
+    template: Template,
+    user: &'m str,
+    recipient: &'m str,
+) -> Result<Mail<'m>, Error> {
+    Ok(Mail {
+        id: cx.new_id("mai")?,
+        recipient,
+        template,
+        subject_id: user,
+        nonce: "",
+    })
+}
