@@ -3,6 +3,7 @@
 use core::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
+use crate::auth::oauth::Endpoints;
 use crate::auth::token::{TokenCache, TokenKeys};
 use crate::config::{Config, ConfigError, VARIABLES};
 use crate::guard::rate_limit::Limiter;
@@ -32,6 +33,8 @@ pub struct Ready {
     pub proxy_warned: Cell<bool>,
     /// Tenants of API keys that this isolate has let in.
     pub key_tenants: RefCell<KeyTenants>,
+    /// Endpoints of OAuth providers, as discovered.
+    pub oauth_endpoints: RefCell<BTreeMap<String, Endpoints>>,
 }
 
 /// Which tenant an API key belongs to, by the hash of its secret. A key never changes its
@@ -82,6 +85,7 @@ impl App {
             warned: Cell::default(),
             proxy_warned: Cell::default(),
             key_tenants: RefCell::default(),
+            oauth_endpoints: RefCell::default(),
         });
         Self { ready, variables }
     }

@@ -14,6 +14,7 @@ mod answer;
 mod api;
 mod demo;
 mod fixture;
+mod idp;
 mod runner;
 mod suite;
 
@@ -93,6 +94,7 @@ fn main() -> ExitCode {
         demo::run(&api);
         return ExitCode::SUCCESS;
     }
+    idp::start();
     if runner::run(&api, &chosen) {
         ExitCode::SUCCESS
     } else {

@@ -76,7 +76,7 @@ pub struct FaultyStore {
 }
 
 /// What makes a test server one that production accepts.
-pub const PRODUCTION: [(&str, &str); 11] = [
+pub const PRODUCTION: [(&str, &str); 12] = [
     ("ENVIRONMENT", "production"),
     ("TEST_CLOCK", "false"),
     ("EMAIL_PROVIDER", "resend"),
@@ -84,6 +84,7 @@ pub const PRODUCTION: [(&str, &str); 11] = [
     ("EMAIL_FROM", "noreply@acme.test"),
     ("GATEWAY_URL", "https://api.acme.test"),
     ("FRONTEND_URL", "https://app.acme.test"),
+    ("OAUTH_PROVIDERS", ""),
     ("JWT_SECRET", "q1Zl8TjVnB5xWc2RyUo7KmPd4GhSf9Ae"),
     ("JWT_REFRESH_SECRET", "w2Xk9UiYmN6zVb3TtRp8LqJs5FgDh0Ce"),
     ("SERVICE_JWT_SECRET", "e3Cj0OhPlM7aBv4YrEu9KwHd6SfGi1Qx"),
@@ -96,7 +97,7 @@ pub fn variables(changes: &[(&str, &str)]) -> BTreeMap<String, String> {
     let lines = file.lines().filter_map(|line| line.split_once('='));
     let mut all: BTreeMap<String, String> = lines
         .filter(|(name, _)| !name.starts_with('#'))
-        .map(|(n, v)| (n.to_owned(), v.to_owned()))
+        .map(|(n, v)| (n.to_owned(), v.trim_matches('\'').to_owned()))
         .collect();
     all.insert("LOG_LEVEL".to_owned(), "error".to_owned());
     all.insert(

@@ -6,6 +6,7 @@ pub(crate) mod cookie;
 mod link;
 mod login;
 mod mailbox;
+pub mod oauth;
 pub mod password;
 mod recovery;
 pub mod refresh;
@@ -19,4 +20,5 @@ pub mod token;
 pub use routes::Auth;
 
 /// Every statement of accounts and sessions.
-pub(crate) static QUERIES: [&[&crate::sql::Query]; 2] = [accounts::QUERIES, store::QUERIES];
+pub(crate) static QUERIES: [&[&crate::sql::Query]; 3] =
+    [accounts::QUERIES, oauth::QUERIES, store::QUERIES];

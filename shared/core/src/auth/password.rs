@@ -19,7 +19,7 @@ pub const MAX_CHARS: usize = 128;
 
 /// A hash nobody's password has, so that unknown accounts cost the same time. Same parameters
 /// as [`hasher`]; a test keeps it so.
-const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+pub(super) const UNUSABLE: &str = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 /// What [`hash`] makes now; anything else was made with other parameters.
 const CURRENT: &str = "$argon2id$v=19$m=19456,t=2,p=1$";
@@ -79,7 +79,7 @@ pub fn hash(password: &str, salt: [u8; 16]) -> Result<String, Error> {
 
 /// Whether the password is right. `None` stands for an unknown account and takes as long.
 pub fn verify(password: &str, stored: Option<&str>) -> Result<bool, Error> {
-    let parsed = PasswordHash::new(stored.unwrap_or(NOBODY)).map_err(failed)?;
+    let parsed = PasswordHash::new(stored.unwrap_or(UNUSABLE)).map_err(failed)?;
     let right = hasher()?
         .verify_password(password.as_bytes(), &parsed)
         .is_ok();
@@ -111,7 +111,7 @@ mod tests {
     fn nobodys_hash_costs_the_same_work() {
         let stored = hash("x", [1; 16]).unwrap();
         let parameters = |text: &str| text.split('$').take(4).collect::<Vec<_>>().join("$");
-        assert_eq!(parameters(NOBODY), parameters(&stored));
-        assert_eq!(NOBODY.len(), stored.len());
+        assert_eq!(parameters(UNUSABLE), parameters(&stored));
+        assert_eq!(UNUSABLE.len(), stored.len());
     }
 }

@@ -1,6 +1,6 @@
 //! The auth function's table.
 
-use super::{login, mailbox, recovery, register, session, sessions};
+use super::{login, mailbox, oauth, recovery, register, session, sessions};
 use crate::guard::rate_limit::RateClass;
 use crate::http::{Access, Context, Function, Interrupt, Reply, Route};
 use crate::port::Platform;
@@ -41,6 +41,18 @@ pub enum Action {
     Me,
     /// Public keys of access tokens.
     Jwks,
+    /// List providers to sign in through.
+    Providers,
+    /// Go to a provider.
+    OauthStart,
+    /// Come back from it.
+    OauthCallback,
+    /// Add a provider to one's account.
+    OauthLink,
+    /// List one's accounts at providers.
+    Identities,
+    /// Take one off.
+    Unlink,
     /// Read the development mailbox.
     Mailbox,
 }
@@ -151,6 +163,45 @@ impl Function for Auth {
             Access::Public,
         ),
         Route::get(
+            "/api/v1/auth/oauth",
+            "oauth.providers",
+            Action::Providers,
+            Access::Public,
+        ),
+        Route::get(
+            "/api/v1/auth/oauth/:provider/start",
+            "oauth.start",
+            Action::OauthStart,
+            Access::Public,
+        )
+        .rate(RateClass::Auth),
+        Route::get(
+            "/api/v1/auth/oauth/:provider/callback",
+            "oauth.callback",
+            Action::OauthCallback,
+            Access::Public,
+        )
+        .rate(RateClass::Auth),
+        Route::post(
+            "/api/v1/auth/oauth/:provider/link",
+            "oauth.link",
+            Action::OauthLink,
+            Access::Member(Permission::ProfileRead),
+        )
+        .rate(RateClass::Auth),
+        Route::get(
+            "/api/v1/auth/identities",
+            "oauth.identities",
+            Action::Identities,
+            Access::Member(Permission::ProfileRead),
+        ),
+        Route::delete(
+            "/api/v1/auth/identities/:provider",
+            "oauth.unlink",
+            Action::Unlink,
+            Access::Member(Permission::ProfileRead),
+        ),
+        Route::get(
             "/api/v1/dev/mailbox",
             "dev.mailbox",
             Action::Mailbox,
@@ -175,6 +226,12 @@ impl Function for Auth {
             Action::Csrf => sessions::csrf(cx).await,
             Action::Me => session::me(cx).await,
             Action::Jwks => session::jwks(cx),
+            Action::Providers => oauth::providers(cx),
+            Action::OauthStart => oauth::start(cx).await,
+            Action::OauthCallback => oauth::callback(cx).await,
+            Action::OauthLink => oauth::link(cx).await,
+            Action::Identities => oauth::identities(cx).await,
+            Action::Unlink => oauth::unlink(cx).await,
             Action::Mailbox => mailbox::read(cx).await,
         }
     }

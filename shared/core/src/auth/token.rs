@@ -47,6 +47,8 @@ pub struct TokenKeys {
     refresh: Vec<[u8; 32]>,
     /// Keys of signed values in cookies, the current one first.
     pub(super) cookie: Vec<[u8; 32]>,
+    /// Key of what a sign-in through another provider derives from its state.
+    pub(super) oauth: [u8; 32],
     /// Key of tokens in mails.
     pub(crate) mail: [u8; 32],
 }
@@ -81,6 +83,7 @@ impl TokenKeys {
             cookie: refresh()
                 .map(|secret| derive_key(secret, "cookie"))
                 .collect(),
+            oauth: derive_key(config.refresh_secret.expose(), "oauth"),
             mail: derive_key(config.refresh_secret.expose(), "mail-token"),
         }
     }

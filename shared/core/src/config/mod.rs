@@ -12,6 +12,7 @@ use core::fmt;
 
 pub use variables::{VARIABLES, Variable};
 
+use crate::auth::oauth::provider::Provider;
 use crate::guard::client::Proxies;
 use crate::guard::rate_limit::Limits;
 use crate::time::{DAY, HOUR};
@@ -52,6 +53,11 @@ impl Environment {
 pub struct Secret(String);
 
 impl Secret {
+    /// Hides a text.
+    pub(crate) fn new(text: String) -> Self {
+        Self(text)
+    }
+
     /// The secret itself, for the one place that uses it.
     pub fn expose(&self) -> &str {
         &self.0
@@ -133,6 +139,8 @@ pub struct Config {
     pub session_idle: i64,
     /// `SESSION_MAX_DAYS`, in milliseconds: no session lasts longer, however busy it is.
     pub session_max: i64,
+    /// `OAUTH_PROVIDERS`
+    pub oauth: Vec<Provider>,
     /// `DB_POOL_MAX`
     pub pool_max: usize,
     /// `MAX_BODY_BYTES`
@@ -194,6 +202,7 @@ impl Config {
             limits: from.limits(),
             session_idle: from.span("SESSION_IDLE_HOURS", 168, 1..=720, HOUR),
             session_max: from.span("SESSION_MAX_DAYS", 30, 1..=365, DAY),
+            oauth: from.oauth_providers(),
             pool_max: from.size("DB_POOL_MAX", 16, 1..=100),
             max_body_bytes: from.size("MAX_BODY_BYTES", 1_048_576, 1_024..=10_485_760),
             test_clock: from.test_clock(),

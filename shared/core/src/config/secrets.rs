@@ -3,6 +3,7 @@
 
 use super::checks::Loader;
 use super::{Config, Environment, MailProvider, Secret};
+use crate::auth::oauth::provider::Provider;
 
 /// Shortest key, in characters (256 bits of base64 are 44; OWASP asks for 256 bits or more).
 const MIN_KEY_CHARS: usize = 32;
@@ -133,6 +134,18 @@ impl Loader<'_> {
             self.weakness(format!("{name} must be a whole Stripe key"));
         }
         Some(Secret(key))
+    }
+
+    pub(super) fn oauth_providers(&mut self) -> Vec<Provider> {
+        let Some(text) = self.value("OAUTH_PROVIDERS") else {
+            return Vec::new();
+        };
+        Provider::read_all(&text, self.strict).unwrap_or_else(|problems| {
+            for problem in problems {
+                self.problem(problem);
+            }
+            Vec::new()
+        })
     }
 
     pub(super) fn mail_provider(&mut self) -> MailProvider {

@@ -144,6 +144,11 @@ pub const VARIABLES: &[Variable] = &[
         "https://api.pwnedpasswords.com",
         "another range API",
     ),
+    secret(
+        "OAUTH_PROVIDERS",
+        Some(""),
+        "sign-in through others: a JSON list (docs/oauth.md)",
+    ),
     plain("LOG_LEVEL", "info", "debug, info, warn or error"),
     plain(
         "RATE_LIMITS",

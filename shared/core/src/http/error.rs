@@ -95,6 +95,8 @@ codes! {
     PasswordTooLong = "PASSWORD_TOO_LONG", 400, Validation, false, "The password must have 128 characters or fewer.";
     PasswordIsEmail = "PASSWORD_IS_EMAIL", 400, Validation, false, "The password must not be the e-mail address.";
     PasswordBreached = "PASSWORD_BREACHED", 400, Validation, false, "This password is known from a data breach; choose another.";
+    OauthStateInvalid = "OAUTH_STATE_INVALID", 400, Validation, false, "This sign-in was not started in this browser, or too long ago; start again.";
+    OauthRefused = "OAUTH_REFUSED", 400, Validation, false, "The provider did not confirm this sign-in; start again.";
     SignatureInvalid = "SIGNATURE_INVALID", 400, Validation, false, "The signature of this event does not match.";
     AuthRequired = "AUTH_REQUIRED", 401, Auth, false, "Sign in required.";
     TokenInvalid = "TOKEN_INVALID", 401, Auth, false, "This token is not valid; sign in again.";
@@ -103,6 +105,7 @@ codes! {
     ApiKeyInvalid = "API_KEY_INVALID", 401, Auth, false, "This API key is not valid.";
     CredentialsInvalid = "CREDENTIALS_INVALID", 401, Auth, false, "E-mail address or password is wrong, or the address is not confirmed yet.";
     Forbidden = "FORBIDDEN", 403, Auth, false, "You may not do this.";
+    OauthEmailUnverified = "OAUTH_EMAIL_UNVERIFIED", 403, Auth, false, "The provider has not verified your e-mail address; verify it there, or sign in here and link the provider.";
     CsrfFailed = "CSRF_FAILED", 403, Auth, false, "This request lacks the CSRF token of its session; get one at /api/v1/auth/csrf.";
     PasswordWrong = "PASSWORD_WRONG", 403, Auth, false, "Your password is wrong.";
     ScopeMissing = "SCOPE_MISSING", 403, Auth, false, "This API key lacks the scope for this.";

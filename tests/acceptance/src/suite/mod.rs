@@ -12,6 +12,7 @@ mod health;
 mod jobs;
 mod journey;
 mod lockout;
+mod oauth;
 mod passwords;
 mod platform;
 mod scheduler;
@@ -46,6 +47,7 @@ pub fn all() -> Vec<Test> {
         bad_input::tests(),
         auth::tests(),
         sessions::tests(),
+        oauth::tests(),
         accounts::tests(),
         lockout::tests(),
         passwords::tests(),

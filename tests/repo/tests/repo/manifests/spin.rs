@@ -151,6 +151,8 @@ fn declared() -> Result<(), Failed> {
     // Elsewhere the database is a binding or an argument.
     wanted.insert("database_url".to_owned(), declaration(Some(""), true));
     wanted.insert("database_host".to_owned(), declaration(Some("*:*"), false));
+    let google = Some("https://accounts.google.com");
+    wanted.insert("oauth_host".to_owned(), declaration(google, false));
     assert!(wanted.len() > 20, "{} variables", wanted.len());
     let declared = manifest["variables"]
         .as_object()

@@ -1,0 +1,2 @@
+-- Undoes 0004_identities.sql.
+DROP TABLE identities;

@@ -1,0 +1,220 @@
+//! From a person at a provider to a user here.
+//!
+//! An account is linked only through an address that the provider has verified, or by a user
+//! who is signed in. An address that was registered here but never proven goes to its owner.
+
+use serde_json::{Value as Json, json};
+
+use super::flow::Flow;
+use super::profile::Person;
+use super::provider::Provider;
+use super::store::{
+    Account, BY_EMAIL, BY_IDENTITY, INSERT_VERIFIED, LINK, LIST, TAKE_OVER, UNLINK,
+};
+use crate::audit::Entry;
+use crate::auth::accounts::{INSERT_FOUNDER, INSERT_TENANT};
+use crate::auth::password;
+use crate::auth::session::{self, SignIn};
+use crate::guard::identity::Credential;
+use crate::http::{Code, Context, Error, Interrupt, Reply};
+use crate::port::{DatabaseError, Platform};
+use crate::sql::{Row, Statement};
+use crate::tenancy::{Role, TenantId};
+use crate::time::Millis;
+
+/// How such a session was proven: by another provider.
+const AMR: &str = "fed";
+
+/// Signs the person in, or links them to the user who asked for it.
+pub(super) async fn admit<P: Platform>(
+    cx: &Context<'_, P>,
+    provider: &Provider,
+    flow: &Flow,
+    person: &Person,
+) -> Result<Reply, Error> {
+    if let Some(user) = flow.link() {
+        return join(cx, provider, person, user).await;
+    }
+    match sign_in(cx, provider, flow, person).await {
+        // Two first sign-ins at once: the slower finds what the faster made.
+        Err(error) if error.code() == Code::Internal => sign_in(cx, provider, flow, person).await,
+        outcome => outcome,
+    }
+}
+
+async fn sign_in<P: Platform>(
+    cx: &Context<'_, P>,
+    provider: &Provider,
+    flow: &Flow,
+    person: &Person,
+) -> Result<Reply, Error> {
+    let email = person.verified_email.as_deref();
+    let rows = cx
+        .batch(&[
+            BY_IDENTITY.bind([provider.id.as_str().into(), person.subject.as_str().into()]),
+            BY_EMAIL.bind([email.unwrap_or_default().into()]),
+        ])
+        .await?;
+    let account = |index: usize| -> Result<Option<Account>, DatabaseError> {
+        let row = rows.get(index).and_then(|rows| rows.first());
+        row.map(Account::from_row).transpose()
+    };
+    if let Some(account) = account(0)? {
+        return enter(cx, flow, &account, Vec::new()).await;
+    }
+    let Some(email) = email else {
+        return Err(Error::new(Code::OauthEmailUnverified));
+    };
+    let link = |user: &str| link(cx, provider, person, user);
+    if let Some(account) = account(1)? {
+        let mut also = vec![link(&account.user)];
+        if !account.verified {
+            also.push(TAKE_OVER.bind([
+                account.user.as_str().into(),
+                password::UNUSABLE.into(),
+                cx.now.into(),
+            ]));
+        }
+        also.push(recorded(
+            cx,
+            &account.user,
+            "auth.identity_linked",
+            &provider.id,
+        )?);
+        return enter(cx, flow, &account, also).await;
+    }
+    let account = Account {
+        user: cx.new_id("usr")?,
+        verified: true,
+        disabled: false,
+        tenant: cx.new_id("ten")?,
+        role: Role::Founder.name().to_owned(),
+    };
+    let (user, tenant) = (
+        account.user.as_str(),
+        TenantId::proven(account.tenant.as_str()),
+    );
+    let also = vec![
+        INSERT_VERIFIED.bind([
+            user.into(),
+            email.into(),
+            password::UNUSABLE.into(),
+            cx.now.into(),
+        ]),
+        INSERT_TENANT.bind(&tenant, ["My company".into(), cx.now.into(), user.into()]),
+        INSERT_FOUNDER.bind(&tenant, [user.into(), cx.now.into()]),
+        link(user),
+        recorded(cx, user, "auth.register", &provider.id)?,
+    ];
+    enter(cx, flow, &account, also).await
+}
+
+fn link<P: Platform>(
+    cx: &Context<'_, P>,
+    provider: &Provider,
+    person: &Person,
+    user: &str,
+) -> Statement {
+    LINK.bind([
+        provider.id.as_str().into(),
+        person.subject.as_str().into(),
+        user.into(),
+        cx.now.into(),
+    ])
+}
+
+async fn enter<P: Platform>(
+    cx: &Context<'_, P>,
+    flow: &Flow,
+    account: &Account,
+    also: Vec<Statement>,
+) -> Result<Reply, Error> {
+    if account.disabled {
+        return Err(Error::new(Code::CredentialsInvalid));
+    }
+    let who = SignIn {
+        user: &account.user,
+        tenant: &account.tenant,
+        role: &account.role,
+        amr: AMR,
+        keep: flow.keep(),
+    };
+    session::start(cx, &who, also).await
+}
+
+/// Links the person to a user who was signed in when they started.
+async fn join<P: Platform>(
+    cx: &Context<'_, P>,
+    provider: &Provider,
+    person: &Person,
+    user: &str,
+) -> Result<Reply, Error> {
+    let rows = cx
+        .batch(&[
+            link(cx, provider, person, user),
+            recorded(cx, user, "auth.identity_linked", &provider.id)?,
+        ])
+        .await?;
+    if rows.first().is_none_or(Vec::is_empty) {
+        let taken = "This account of the provider is linked already.";
+        return Err(Error::new(Code::StateConflict).with_message(taken));
+    }
+    Ok(Reply::ok(
+        &json!({"status": "linked", "provider": provider.id}),
+    ))
+}
+
+fn recorded<P: Platform>(
+    cx: &Context<'_, P>,
+    user: &str,
+    action: &'static str,
+    provider: &str,
+) -> Result<Statement, Error> {
+    let entry = Entry {
+        tenant: None,
+        actor: user,
+        action,
+        target: provider,
+    };
+    entry.append(cx)
+}
+
+/// The caller's accounts at providers.
+pub(in super::super) async fn identities<P: Platform>(
+    cx: &Context<'_, P>,
+) -> Result<Reply, Interrupt> {
+    let Credential::Member(claims) = cx.credential() else {
+        return Err(Error::new(Code::AuthRequired).into());
+    };
+    let user = claims.user.as_str();
+    let (_, rows) = cx.load(|_| vec![LIST.bind([user.into()])]).await?;
+    let rows = rows.first().map_or(&[][..], Vec::as_slice);
+    let shown: Vec<Json> = rows.iter().map(show).collect::<Result<_, _>>()?;
+    Ok(Reply::ok(&shown))
+}
+
+fn show(row: &Row) -> Result<Json, DatabaseError> {
+    Ok(json!({
+        "provider": row.text(0)?,
+        "subject": row.text(1)?,
+        "createdAt": Millis(row.int(2)?).rfc3339(),
+    }))
+}
+
+/// Takes a provider off the caller's account, unless it is the last way in.
+pub(in super::super) async fn unlink<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
+    let (actor, _) = cx.load(|_| Vec::new()).await?;
+    let user = actor.user.as_str();
+    let unlinked = UNLINK.bind([user.into(), cx.param().into(), password::UNUSABLE.into()]);
+    let rows = cx
+        .batch(&[
+            unlinked,
+            recorded(cx, user, "auth.identity_unlinked", cx.param())?,
+        ])
+        .await?;
+    if rows.first().is_none_or(Vec::is_empty) {
+        let last = "Not linked, or the last way to sign in: set a password first.";
+        return Err(Error::new(Code::StateConflict).with_message(last).into());
+    }
+    Ok(Reply::ok(&json!({"status": "unlinked"})))
+}

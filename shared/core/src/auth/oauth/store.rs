@@ -1,0 +1,76 @@
+//! Accounts at providers, and the users they belong to.
+
+use crate::port::DatabaseError;
+use crate::sql::Row;
+
+crate::queries! {
+    /// `?1` provider, `?2` subject there. The newest membership is where the session starts.
+    BY_IDENTITY: SystemQuery = "oauth.by_identity", "
+        SELECT u.id, u.email_verified_at, u.disabled_at, m.tenant_id, m.role
+        FROM identities i
+        JOIN users u ON u.id = i.user_id
+        JOIN memberships m ON m.user_id = u.id
+        JOIN tenants t ON t.id = m.tenant_id
+        WHERE i.provider = ?1 AND i.subject = ?2 AND t.deleted_at IS NULL
+        ORDER BY m.created_at DESC, m.tenant_id LIMIT 1";
+    /// `?1` address.
+    BY_EMAIL: SystemQuery = "oauth.by_email", "
+        SELECT u.id, u.email_verified_at, u.disabled_at, m.tenant_id, m.role
+        FROM users u
+        JOIN memberships m ON m.user_id = u.id
+        JOIN tenants t ON t.id = m.tenant_id
+        WHERE u.email = ?1 AND t.deleted_at IS NULL
+        ORDER BY m.created_at DESC, m.tenant_id LIMIT 1";
+    /// `?1` provider, `?2` subject, `?3` user, `?4` now: only if that user exists. A subject that
+    /// is linked already stays where it is.
+    LINK: SystemQuery = "oauth.link", "
+        INSERT INTO identities (provider, subject, user_id, created_at)
+        SELECT ?1, ?2, id, ?4 FROM users WHERE id = ?3 AND disabled_at IS NULL
+        ON CONFLICT (provider, subject) DO NOTHING
+        RETURNING user_id";
+    /// `?1` id, `?2` address, `?3` password hash that no password has, `?4` now. No row comes
+    /// back when the address is known.
+    INSERT_VERIFIED: SystemQuery = "oauth.insert_user", "
+        INSERT INTO users (id, email, password_hash, email_verified_at, created_at, updated_at)
+        VALUES (?1, ?2, ?3, ?4, ?4, ?4)
+        ON CONFLICT (email) DO NOTHING
+        RETURNING id";
+    /// `?1` user, `?2` password hash that no password has, `?3` now. Whoever registered the
+    /// address without proving it loses it to its owner, with the password they chose.
+    TAKE_OVER: SystemQuery = "oauth.take_over", "
+        UPDATE users SET email_verified_at = ?3, password_hash = ?2, updated_at = ?3,
+            email_verification_hash = NULL, email_verification_expires_at = NULL,
+            password_reset_hash = NULL, password_reset_expires_at = NULL
+        WHERE id = ?1 AND email_verified_at IS NULL";
+    /// `?1` user.
+    LIST: CredentialQuery = "oauth.list", "
+        SELECT provider, subject, created_at FROM identities WHERE user_id = ?1
+        ORDER BY provider, subject LIMIT 50";
+    /// `?1` user, `?2` provider, `?3` the hash that no password has. Never the last way in.
+    UNLINK: CredentialQuery = "oauth.unlink", "
+        DELETE FROM identities WHERE user_id = ?1 AND provider = ?2
+            AND (EXISTS (SELECT 1 FROM users u WHERE u.id = ?1 AND u.password_hash <> ?3)
+                OR EXISTS (SELECT 1 FROM identities o WHERE o.user_id = ?1 AND o.provider <> ?2))
+        RETURNING subject";
+}
+
+/// An account as sign-in sees it.
+pub(super) struct Account {
+    pub(super) user: String,
+    pub(super) verified: bool,
+    pub(super) disabled: bool,
+    pub(super) tenant: String,
+    pub(super) role: String,
+}
+
+impl Account {
+    pub(super) fn from_row(row: &Row) -> Result<Self, DatabaseError> {
+        Ok(Self {
+            user: row.text(0)?.to_owned(),
+            verified: row.opt_int(1)?.is_some(),
+            disabled: row.opt_int(2)?.is_some(),
+            tenant: row.text(3)?.to_owned(),
+            role: row.text(4)?.to_owned(),
+        })
+    }
+}
