@@ -2,6 +2,7 @@
 
 mod accounts;
 mod breach;
+mod closing;
 pub(crate) mod cookie;
 mod link;
 mod login;
@@ -20,5 +21,9 @@ pub mod token;
 pub use routes::Auth;
 
 /// Every statement of accounts and sessions.
-pub(crate) static QUERIES: [&[&crate::sql::Query]; 3] =
-    [accounts::QUERIES, oauth::QUERIES, store::QUERIES];
+pub(crate) static QUERIES: [&[&crate::sql::Query]; 4] = [
+    accounts::QUERIES,
+    closing::QUERIES,
+    oauth::QUERIES,
+    store::QUERIES,
+];

@@ -1,6 +1,6 @@
 //! The auth function's table.
 
-use super::{login, mailbox, oauth, recovery, register, session, sessions};
+use super::{closing, login, mailbox, oauth, recovery, register, session, sessions};
 use crate::guard::rate_limit::RateClass;
 use crate::http::{Access, Context, Function, Interrupt, Reply, Route};
 use crate::port::Platform;
@@ -25,6 +25,8 @@ pub enum Action {
     ForgotPassword,
     /// Set a new password by that link.
     ResetPassword,
+    /// Close one's own account.
+    Close,
     /// Start a session.
     Login,
     /// Exchange a refresh token.
@@ -156,6 +158,13 @@ impl Function for Auth {
             Action::Me,
             Access::Member(Permission::ProfileRead),
         ),
+        Route::delete(
+            "/api/v1/auth/me",
+            "auth.close",
+            Action::Close,
+            Access::Member(Permission::ProfileRead),
+        )
+        .rate(RateClass::Auth),
         Route::get(
             "/.well-known/jwks.json",
             "auth.jwks",
@@ -218,6 +227,7 @@ impl Function for Auth {
             Action::ChangePassword => recovery::change(cx).await,
             Action::ForgotPassword => recovery::forgot(cx).await,
             Action::ResetPassword => recovery::reset(cx).await,
+            Action::Close => closing::close(cx).await,
             Action::Login => login::login(cx).await,
             Action::Refresh => session::refresh(cx).await,
             Action::Logout => sessions::logout(cx).await,

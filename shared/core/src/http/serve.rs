@@ -298,7 +298,7 @@ async fn read_body<I: Incoming>(
     route: &RouteInfo,
     limit: usize,
 ) -> Result<Vec<u8>, Error> {
-    if matches!(route.method, Method::Get | Method::Delete) {
+    if route.method == Method::Get {
         return Ok(Vec::new());
     }
     let content_type = incoming.header("content-type").unwrap_or_default();

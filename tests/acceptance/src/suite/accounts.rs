@@ -6,7 +6,7 @@ use super::tests;
 use crate::answer::Answer;
 use crate::api::Api;
 use crate::fixture::{
-    PASSWORD, founder, login, mail, mail_token, new_email, register, run_task, text,
+    PASSWORD, api_key, founder, login, mail, mail_token, new_email, register, run_task, text,
 };
 
 tests! { "accounts":
@@ -17,6 +17,7 @@ tests! { "accounts":
     nobody_is_flooded_with_mails ["A-34"];
     sign_in_does_not_tell_who_is_registered ["A-04"];
     head_does_not_spend_a_link ["A-02"];
+    an_account_is_closed_with_what_is_personal [];
     accounts_nobody_confirmed_are_deleted [] alone;
 }
 
@@ -169,6 +170,41 @@ fn head_does_not_spend_a_link(api: &Api) {
     assert_eq!((head.status, head.body.len()), (405, 0));
     assert_eq!(head.header("allow"), Some("POST, GET, OPTIONS"));
     api.get(&path).send().data(200);
+}
+
+fn an_account_is_closed_with_what_is_personal(api: &Api) {
+    let founder = founder(api);
+    let key = api_key(api, &founder, &["usage:read"]);
+    let close = |password: &str| {
+        api.delete("/api/v1/auth/me")
+            .json(&json!({"password": password}))
+            .bearer(&founder.access)
+            .send()
+    };
+    close("not the password").refused(403, "PASSWORD_WRONG");
+    api.get("/api/v1/usage/summary")
+        .bearer(&key)
+        .send()
+        .data(200);
+    close(PASSWORD).data(200);
+    close(PASSWORD).refused(401, "SESSION_ENDED");
+    api.get("/api/v1/usage/summary")
+        .bearer(&key)
+        .send()
+        .refused(401, "API_KEY_INVALID");
+    login(api, &founder.email, PASSWORD).refused(401, "CREDENTIALS_INVALID");
+    assert!(mails(api, &founder.email).is_empty());
+    // The address is free, for a new account with a tenant of its own.
+    register(api, &founder.email).data(201);
+    verify(api, &mail_token(api, &founder.email)).data(200);
+    let tokens = login(api, &founder.email, PASSWORD).data(200);
+    let me = api
+        .get("/api/v1/auth/me")
+        .bearer(&text(&tokens["access_token"]))
+        .send()
+        .data(200);
+    assert_ne!(me["tenant"]["id"], founder.tenant);
+    assert_ne!(me["id"], founder.user);
 }
 
 fn accounts_nobody_confirmed_are_deleted(api: &Api) {

@@ -2,7 +2,7 @@
 
 use edgekeep_core::port::OutboundError;
 use edgekeep_core::sql::{Row, SystemQuery};
-use edgekeep_robustness::{Answer, Call, Fault, PASSWORD, World, run};
+use edgekeep_robustness::{Answer, Call, Fault, PASSWORD, World, run, text};
 use serde_json::json;
 
 const WRONG: &str = "not the password";
@@ -186,5 +186,48 @@ fn a_mail_survives_a_fault_of_its_shortcut() {
         settle().await;
         assert!(world.sent_outside().is_empty() && world.happened());
         assert_eq!(tick(&world).await, "1 mails");
+    });
+}
+
+async fn close(world: &World, access: &str) -> Answer {
+    let mut call = Call::post("/api/v1/auth/me", &json!({"password": PASSWORD})).bearer(access);
+    "DELETE".clone_into(&mut call.method);
+    world.send(call).await
+}
+
+#[test]
+fn the_last_founder_of_others_may_not_leave() {
+    run(async || {
+        let world = World::new(&[]).await;
+        let (first, second) = (
+            world.founder("a@example.com").await,
+            world.founder("b@example.com").await,
+        );
+        // The second becomes an agent of the first one's tenant, then a founder.
+        sql(
+            &world,
+            "INSERT INTO memberships (tenant_id, user_id, role, created_at)
+            SELECT m.tenant_id, b.id, 'agent', 0 FROM users a, users b, memberships m
+            WHERE a.email = 'a@example.com' AND b.email = 'b@example.com' AND m.user_id = a.id",
+        )
+        .await;
+        let refused = close(&world, &first.access).await;
+        assert_eq!(
+            (refused.status(), text(&refused.json()["error"]["code"])),
+            (409, "STATE_CONFLICT".to_owned())
+        );
+        world.login(&first.email).await.data(200);
+        sql(&world, "UPDATE memberships SET role = 'founder'").await;
+        close(&world, &first.access).await.data(200);
+        let left = "SELECT (SELECT COUNT(*) FROM memberships) * 10
+            + (SELECT COUNT(*) FROM tenants WHERE deleted_at IS NOT NULL) AS n";
+        assert_eq!(count(&world, left).await, 20);
+        let personal = "SELECT COUNT(*) FROM users WHERE email = 'a@example.com'";
+        assert_eq!(count(&world, personal).await, 0);
+        let told = "SELECT COUNT(*) FROM audit_log WHERE action = 'auth.account_closed'";
+        assert_eq!(count(&world, told).await, 1);
+        // Nobody else is left in either tenant.
+        close(&world, &second.access).await.data(200);
+        assert_eq!(count(&world, left).await, 2);
     });
 }

@@ -1,0 +1,105 @@
+//! Closing one's own account.
+
+use serde_json::json;
+
+use super::cookie;
+use super::password::MAX_CHARS;
+use super::recovery::confirm;
+use crate::audit::Entry;
+use crate::fields::Fields;
+use crate::guard::lockout::CONFIRM;
+use crate::http::{Code, Context, Error, Interrupt, Reply};
+use crate::port::Platform;
+
+crate::queries! {
+    /// `?1` user. Founders of the same tenants wait here for each other, so that two who leave at
+    /// once do not both count on the other.
+    TAKE_TURNS: CredentialQuery = "closing.take_turns", "
+        UPDATE memberships SET role = role WHERE role = 'founder'
+            AND tenant_id IN (SELECT tenant_id FROM memberships WHERE user_id = ?1)";
+    /// `?1` user, `?2` now. What is personal goes; the id stays, because records refer to it. No
+    /// row comes back for the last founder of a tenant that has other members.
+    CLOSE: CredentialQuery = "closing.close", "
+        UPDATE users SET disabled_at = ?2, email = 'deleted:' || id, password_hash = '',
+            email_verification_hash = NULL, email_verification_expires_at = NULL,
+            password_reset_hash = NULL, password_reset_expires_at = NULL, updated_at = ?2
+        WHERE id = ?1 AND disabled_at IS NULL AND NOT EXISTS (
+            SELECT 1 FROM memberships m WHERE m.user_id = ?1 AND m.role = 'founder'
+                AND EXISTS (SELECT 1 FROM memberships o
+                    WHERE o.tenant_id = m.tenant_id AND o.user_id <> ?1)
+                AND NOT EXISTS (SELECT 1 FROM memberships f WHERE f.tenant_id = m.tenant_id
+                    AND f.user_id <> ?1 AND f.role = 'founder'))
+        RETURNING id";
+    /// `?1` user, `?2` now: if they were closed just now. So in all that follow.
+    END_SESSIONS: CredentialQuery = "closing.end_sessions", "
+        UPDATE sessions SET revoked_at = COALESCE(revoked_at, ?2),
+            revoked_reason = COALESCE(revoked_reason, 'account_closed'),
+            user_agent = NULL, network = NULL
+        WHERE user_id = ?1 AND EXISTS (SELECT 1 FROM users WHERE id = ?1 AND disabled_at = ?2)";
+    /// As before.
+    REVOKE_KEYS: CredentialQuery = "closing.revoke_keys", "
+        UPDATE api_keys SET revoked_at = ?2
+        WHERE user_id = ?1 AND revoked_at IS NULL
+            AND EXISTS (SELECT 1 FROM users WHERE id = ?1 AND disabled_at = ?2)";
+    /// As before: tenants that have nobody else.
+    CLOSE_TENANTS: CredentialQuery = "closing.close_tenants", "
+        UPDATE tenants SET deleted_at = ?2, updated_at = ?2
+        WHERE deleted_at IS NULL
+            AND id IN (SELECT m.tenant_id FROM memberships m WHERE m.user_id = ?1
+                AND NOT EXISTS (SELECT 1 FROM memberships o
+                    WHERE o.tenant_id = m.tenant_id AND o.user_id <> ?1))
+            AND EXISTS (SELECT 1 FROM users WHERE id = ?1 AND disabled_at = ?2)";
+    /// As before.
+    LEAVE: CredentialQuery = "closing.leave", "
+        DELETE FROM memberships
+        WHERE user_id = ?1 AND EXISTS (SELECT 1 FROM users WHERE id = ?1 AND disabled_at = ?2)";
+    /// As before.
+    UNLINK: CredentialQuery = "closing.unlink", "
+        DELETE FROM identities
+        WHERE user_id = ?1 AND EXISTS (SELECT 1 FROM users WHERE id = ?1 AND disabled_at = ?2)";
+    /// As before, with `?3` address.
+    FORGET_MAILS: CredentialQuery = "closing.forget_mails", "
+        DELETE FROM mails
+        WHERE recipient = ?3 AND EXISTS (SELECT 1 FROM users WHERE id = ?1 AND disabled_at = ?2)";
+    /// As before, with the parameters of every record.
+    RECORD: TenantQuery = "closing.record",
+        crate::record_where!("FROM users WHERE id = ?3 AND disabled_at = ?7");
+}
+
+/// Closes the caller's account: sessions and keys end, and what is personal is removed. The last
+/// founder of a tenant with other members is refused: somebody must be able to run it.
+pub(super) async fn close<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
+    let mut fields = Fields::parse(cx.request.body)?;
+    let password = fields.text("password", 1, MAX_CHARS)?;
+    fields.finish()?;
+
+    let own = confirm(cx, "password", &password).await?;
+    let user = own.actor.user.as_str();
+    let bound = || [user.into(), cx.now.into()];
+    let entry = Entry {
+        tenant: Some(own.actor.tenant.as_str()),
+        actor: user,
+        action: "auth.account_closed",
+        target: user,
+    };
+    let mut writes = Vec::from(CONFIRM.forgive(cx.client, user));
+    writes.push(TAKE_TURNS.bind([user.into()]));
+    let closed = writes.len();
+    writes.extend([
+        CLOSE.bind(bound()),
+        END_SESSIONS.bind(bound()),
+        REVOKE_KEYS.bind(bound()),
+        CLOSE_TENANTS.bind(bound()),
+        LEAVE.bind(bound()),
+        UNLINK.bind(bound()),
+        FORGET_MAILS.bind([user.into(), cx.now.into(), own.email.into()]),
+        entry.record(cx, &RECORD, &own.actor.tenant)?.statement,
+    ]);
+    let rows = cx.batch(&writes).await?;
+    if rows.get(closed).is_none_or(Vec::is_empty) {
+        let message = "You are the last founder of an organization with other members; make \
+                       somebody else a founder first.";
+        return Err(Error::new(Code::StateConflict).with_message(message).into());
+    }
+    Ok(cookie::clear(Reply::ok(&json!({"status": "closed"}))))
+}
