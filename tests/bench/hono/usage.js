@@ -65,7 +65,8 @@ app.post(
     const [[key], ...known] = (
       await DB.batch([
         DB.prepare(
-          `SELECT k.tenant_id, k.scopes, k.revoked_at, k.expires_at, u.disabled_at, t.deleted_at, p.monthly_events AS quota, COALESCE(n.events, 0) AS used
+          `SELECT k.tenant_id, k.scopes, k.revoked_at, k.expires_at, u.disabled_at, t.deleted_at,
+             p.monthly_events AS quota, COALESCE(n.events, 0) AS used
            FROM api_keys k
            JOIN tenants t ON t.id = k.tenant_id
            JOIN plans p ON p.id = t.plan_id
