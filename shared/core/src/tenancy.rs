@@ -1,5 +1,9 @@
 //! The tenant, which every owned row names.
 
+mod permission;
+
+pub use permission::{Permission, Permissions, Role};
+
 crate::queries! {
     /// `?1` tenant. First in a batch: batches of one tenant that count before they write run one
     /// after the other. SQLite and D1 have one writer, so there it is only a read.
@@ -24,79 +28,6 @@ impl TenantId {
     pub fn as_str(&self) -> &str {
         &self.0
     }
-}
-
-/// What a member may do, from the most to the least.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    /// Owns the tenant: everything, billing included.
-    Founder,
-    /// Runs the tenant: members, keys, everything but billing changes.
-    Admin,
-    /// Works in the tenant.
-    Agent,
-    /// Reads what concerns them.
-    Client,
-}
-
-impl Role {
-    /// All roles, from the most to the least.
-    pub const ALL: [Self; 4] = [Self::Founder, Self::Admin, Self::Agent, Self::Client];
-
-    /// The name in tokens, rows and answers.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Founder => "founder",
-            Self::Admin => "admin",
-            Self::Agent => "agent",
-            Self::Client => "client",
-        }
-    }
-
-    /// The role of that name.
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|role| role.name() == name)
-    }
-
-    /// The names of the roles that hold `permission`, for SQL that must judge by itself:
-    /// `role IN (?1, ?2, ?3, ?4)`, where NULL matches nothing.
-    pub fn names_with(permission: Permission) -> [Option<&'static str>; 4] {
-        Self::ALL.map(|role| role.allows(permission).then(|| role.name()))
-    }
-
-    /// Whether members of this role hold `permission`. This is the whole role matrix.
-    pub const fn allows(self, permission: Permission) -> bool {
-        match permission {
-            Permission::ProfileRead | Permission::UsageRead | Permission::BillingRead => true,
-            Permission::UsageWrite | Permission::JobsRead | Permission::JobsWrite => {
-                !matches!(self, Self::Client)
-            }
-            Permission::ApiKeysRead | Permission::ApiKeysWrite => {
-                matches!(self, Self::Founder | Self::Admin)
-            }
-        }
-    }
-}
-
-/// What a route asks of a member.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Permission {
-    /// See oneself, end one's own session.
-    ProfileRead,
-    /// List API keys.
-    ApiKeysRead,
-    /// Create and revoke API keys.
-    ApiKeysWrite,
-    /// Send usage events; members do so by the keys they make.
-    UsageWrite,
-    /// Read totals of usage.
-    UsageRead,
-    /// Read the plan and subscription.
-    BillingRead,
-    /// See jobs and their results.
-    JobsRead,
-    /// Submit jobs.
-    JobsWrite,
 }
 
 /// What an API key may be used for; an upper bound on its owner.

@@ -22,10 +22,20 @@ pub(crate) fn page() -> Page {
         .into_iter()
         .map(|(function, route)| what(function, route))
         .collect();
+    let mut permission_head = vec!["permission"];
+    permission_head.extend(Role::ALL.map(Role::name));
+    permission_head.push("what for");
+    let permissions: Vec<_> = Permission::ALL
+        .iter()
+        .map(|permission| held(*permission))
+        .collect();
     let body = [
         INTRODUCTION.to_owned(),
         table(&head, &matrix),
         KEYS.to_owned(),
+        "## Permissions".to_owned(),
+        PERMISSIONS.to_owned(),
+        table(&permission_head, &permissions),
         "## The rest of each route".to_owned(),
         "Rate limits are the defaults a minute and caller ([rate-limiting.md](rate-limiting.md));\n\
          the name is the label in logs."
@@ -51,6 +61,20 @@ const KEYS: &str = "\
 - A key's scope is an upper bound: the key's owner must also hold the permission, in the role they have
   now. A key ends with its owner's account and membership, and with the tenant.";
 
+const PERMISSIONS: &str = "\
+A role holds what the roles below it hold: founder, admin, agent, client. A 403 names the missing
+permission in `error.permission`. What a role may do to one resource, a colleague's job for instance,
+is in [organizations.md](organizations.md).";
+
+/// The permission with the roles that hold it.
+fn held(permission: Permission) -> Vec<String> {
+    let holds = Role::ALL.map(|role| if role.allows(permission) { "yes" } else { "" });
+    let mut cells = vec![code(permission.name())];
+    cells.extend(holds.map(str::to_owned));
+    cells.push(permission.meaning().to_owned());
+    cells
+}
+
 /// The route with the answer for every kind of caller.
 fn who(route: &RouteInfo) -> Vec<String> {
     let mut cells = vec![path(route), policy(route.access)];
@@ -72,12 +96,14 @@ fn who(route: &RouteInfo) -> Vec<String> {
 fn policy(access: Access) -> String {
     match access {
         Access::Public => "anyone".to_owned(),
-        Access::Member(permission) => format!("{permission:?}"),
+        Access::Member(permission) => code(permission.name()),
         Access::Key(permission, scope) => {
-            format!("key with {}, owner with {permission:?}", code(scope.name()))
+            let (scope, permission) = (code(scope.name()), code(permission.name()));
+            format!("key with {scope}, owner with {permission}")
         }
         Access::MemberOrKey(permission, scope) => {
-            format!("{permission:?}, or key with {}", code(scope.name()))
+            let (scope, permission) = (code(scope.name()), code(permission.name()));
+            format!("{permission}, or key with {scope}")
         }
         Access::Service => "service token".to_owned(),
         Access::Signed => "signature".to_owned(),

@@ -7,7 +7,7 @@ use crate::http::{Access, Actor, Code, Error, HeaderSource};
 use crate::organizations::api_keys::key::KeyCredential;
 use crate::port::DatabaseError;
 use crate::sql::{Row, Statement};
-use crate::tenancy::{Role, TenantId};
+use crate::tenancy::{Permissions, Role, TenantId};
 use crate::time::Millis;
 
 crate::queries! {
@@ -98,14 +98,16 @@ fn judge_member(
     let (Access::Member(permission) | Access::MemberOrKey(permission, _)) = access else {
         return Err(Error::new(Code::Forbidden));
     };
-    if !role.allows(permission) {
-        return Err(Error::new(Code::Forbidden));
+    let permissions = Permissions::of(role);
+    if !permissions.hold(permission) {
+        return Err(Error::lacks(permission));
     }
     Ok(Actor {
         tenant: TenantId::proven(claims.tenant.as_str()),
         plan: row.text(1)?.to_owned(),
         user: claims.user.clone(),
         role,
+        permissions,
         session: Some(claims.session.clone()),
     })
 }
@@ -127,14 +129,16 @@ fn judge_key(row: Option<&Row>, access: Access, now: Millis) -> Result<Actor, Er
         let missing = format!("This API key lacks the scope {}.", wanted.name());
         return Err(Error::new(Code::ScopeMissing).with_message(missing));
     }
-    if !role.allows(permission) {
-        return Err(Error::new(Code::Forbidden));
+    let permissions = Permissions::of(role);
+    if !permissions.hold(permission) {
+        return Err(Error::lacks(permission));
     }
     Ok(Actor {
         tenant: TenantId::proven(row.text(0)?),
         plan: row.text(1)?.to_owned(),
         user: row.text(3)?.to_owned(),
         role,
+        permissions,
         session: None,
     })
 }

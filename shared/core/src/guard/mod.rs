@@ -5,4 +5,5 @@ pub mod exact_limit;
 pub mod idempotency;
 pub mod identity;
 pub mod lockout;
+pub mod policy;
 pub mod rate_limit;

@@ -15,7 +15,7 @@ use crate::guard::idempotency::{Claim, Stored};
 use crate::guard::identity::Credential;
 use crate::port::{Database as _, DatabaseError, KeyValue as _, Level, Platform};
 use crate::sql::{Row, Statement};
-use crate::tenancy::{Role, TenantId};
+use crate::tenancy::{Permissions, Role, TenantId};
 use crate::time::Millis;
 
 /// Round trips of one request, for `Server-Timing` and the log.
@@ -46,6 +46,8 @@ pub struct Actor {
     pub user: String,
     /// The member's role.
     pub role: Role,
+    /// What the member may do: what the role holds, or less.
+    pub permissions: Permissions,
     /// The session, for members.
     pub session: Option<String>,
 }

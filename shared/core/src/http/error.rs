@@ -11,6 +11,7 @@ use serde_json::json;
 use super::message::Response;
 use super::trace::RequestIds;
 use crate::port::{DatabaseError, EntropyError, Missing};
+use crate::tenancy::Permission;
 use crate::time::Millis;
 
 /// What sort of mistake it was: the `error.type` of the contract.
@@ -135,6 +136,7 @@ codes! {
 pub struct Error {
     code: Code,
     field: Option<String>,
+    permission: Option<Permission>,
     message: Option<String>,
     retry_after: Option<u32>,
     headers: Vec<(&'static str, String)>,
@@ -147,6 +149,7 @@ impl Error {
         Self {
             code,
             field: None,
+            permission: None,
             message: None,
             retry_after: None,
             headers: Vec::new(),
@@ -162,6 +165,14 @@ impl Error {
         } else {
             error.with_field(field)
         }
+    }
+
+    /// A caller who lacks `permission`. The answer names it, and nothing of what it guards.
+    pub fn lacks(permission: Permission) -> Self {
+        let rule = format!("This needs the permission {}.", permission.name());
+        let mut error = Self::new(Code::Forbidden).with_message(rule);
+        error.permission = Some(permission);
+        error
     }
 
     /// A more exact message for the client. Never put stored or secret text here.
@@ -227,6 +238,9 @@ impl Error {
         });
         if let (Some(object), Some(field)) = (error.as_object_mut(), &self.field) {
             object.insert("field".to_owned(), json!(field));
+        }
+        if let (Some(object), Some(missing)) = (error.as_object_mut(), self.permission) {
+            object.insert("permission".to_owned(), json!(missing.name()));
         }
         let body = json!({
             "type": "about:blank",

@@ -79,6 +79,11 @@ impl<A> Route<A> {
         Self::new(Method::Post, path, name, action, access, RateClass::Write)
     }
 
+    /// An entry for changing in part.
+    pub const fn patch(path: &'static str, name: &'static str, action: A, access: Access) -> Self {
+        Self::new(Method::Patch, path, name, action, access, RateClass::Write)
+    }
+
     /// An entry for removing.
     pub const fn delete(path: &'static str, name: &'static str, action: A, access: Access) -> Self {
         Self::new(Method::Delete, path, name, action, access, RateClass::Write)

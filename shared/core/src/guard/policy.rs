@@ -1,0 +1,87 @@
+//! Rules about one resource, as it was loaded (ABAC): what a route's policy cannot know.
+//!
+//! A handler asks after loading and before it writes anything, so a refused request leaves no
+//! trace. The role's permission was judged before, by the route's table.
+
+use crate::http::{Actor, Code, Error};
+use crate::tenancy::{Permissions, Role};
+
+/// What the caller wants to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// Change or remove it.
+    Change,
+    /// Give it to somebody.
+    Grant,
+}
+
+/// What it is aimed at.
+#[derive(Debug, Clone, Copy)]
+pub enum Resource {
+    /// A member who has this role.
+    Member(Role),
+    /// A role with these permissions.
+    Role(Role, Permissions),
+}
+
+/// Whether `subject` may do `action` to `resource`.
+///
+/// # Errors
+/// `FORBIDDEN`, naming the missing permission where it is one, and nothing of the resource.
+pub fn allow(subject: &Actor, action: Action, resource: Resource) -> Result<(), Error> {
+    let founder = subject.role == Role::Founder;
+    match (action, resource) {
+        // Nobody touches who stands level with them or above; founders may, as nobody else could.
+        (Action::Change, Resource::Member(role) | Resource::Role(role, _)) => {
+            refuse_unless(founder || subject.role.outranks(role))
+        }
+        // Nobody gives away what they do not hold, or makes somebody their equal (B-13).
+        (Action::Grant, Resource::Role(role, permissions)) => {
+            if let Some(missing) = permissions.beyond(subject.permissions) {
+                return Err(Error::lacks(missing));
+            }
+            refuse_unless(founder || subject.role.outranks(role))
+        }
+        (Action::Grant, Resource::Member(_)) => refuse_unless(false),
+    }
+}
+
+fn refuse_unless(allowed: bool) -> Result<(), Error> {
+    let rule = "This is for roles that stand higher than yours.";
+    allowed
+        .then_some(())
+        .ok_or_else(|| Error::new(Code::Forbidden).with_message(rule))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tenancy::TenantId;
+
+    fn actor(role: Role) -> Actor {
+        Actor {
+            tenant: TenantId::proven("ten_1"),
+            plan: "FREE".to_owned(),
+            user: "usr_1".to_owned(),
+            role,
+            permissions: Permissions::of(role),
+            session: None,
+        }
+    }
+
+    /// Rows: B-01 B-13
+    #[test]
+    fn only_founders_reach_their_own_rank() {
+        for subject in Role::ALL {
+            for other in Role::ALL {
+                let expected = subject == Role::Founder || subject.outranks(other);
+                let role = Resource::Role(other, Permissions::of(other));
+                let grants = allow(&actor(subject), Action::Grant, role).is_ok();
+                assert_eq!(grants, expected, "{subject:?} grants {other:?}");
+                let member = Resource::Member(other);
+                let changes = allow(&actor(subject), Action::Change, member).is_ok();
+                assert_eq!(changes, expected, "{subject:?} changes {other:?}");
+            }
+        }
+    }
+}
