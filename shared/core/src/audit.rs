@@ -17,11 +17,11 @@ crate::queries! {
 /// `?5` target, `?6` request, `?7` now; bound by [`Entry::record`].
 #[macro_export]
 macro_rules! record_where {
-    ($from:literal) => {
+    ($($from:tt)+) => {
         concat!(
             "INSERT INTO audit_log (id, tenant_id, actor, action, target, request_id, created_at) \
              SELECT ?2, ?1, ?3, ?4, ?5, ?6, ?7 ",
-            $from
+            $($from)+
         )
     };
 }

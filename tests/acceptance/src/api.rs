@@ -69,6 +69,10 @@ impl Api {
         self.call("POST", path).json(body)
     }
 
+    pub fn patch(&self, path: &str, body: &Value) -> Call<'_> {
+        self.call("PATCH", path).json(body)
+    }
+
     pub fn delete(&self, path: &str) -> Call<'_> {
         self.call("DELETE", path)
     }

@@ -63,13 +63,22 @@ pub fn login(api: &Api, email: &str, password: &str) -> Answer {
 }
 
 pub fn founder(api: &Api) -> Founder {
-    let email = new_email(api);
+    founder_at(api, new_email(api))
+}
+
+/// The same with an address of one's own.
+pub fn founder_at(api: &Api, email: String) -> Founder {
     register(api, &email).data(201);
     let token = mail_token(api, &email);
     api.post("/api/v1/auth/verify", &json!({"token": token}))
         .send()
         .data(200);
-    let tokens = login(api, &email, PASSWORD).data(200);
+    signed_in(api, &email)
+}
+
+/// Whoever has this address, in a new session.
+pub fn signed_in(api: &Api, email: &str) -> Founder {
+    let tokens = login(api, email, PASSWORD).data(200);
     let access = text(&tokens["access_token"]);
     let me = api.get("/api/v1/auth/me").bearer(&access).send().data(200);
     Founder {
@@ -77,7 +86,42 @@ pub fn founder(api: &Api) -> Founder {
         refresh: text(&tokens["refresh_token"]),
         tenant: text(&me["tenant"]["id"]),
         user: text(&me["id"]),
-        email,
+        email: email.to_owned(),
+    }
+}
+
+/// Invites an address to the host's tenant.
+pub fn invite(api: &Api, host: &Founder, email: &str, role: &str) -> Answer {
+    let body = json!({"email": email, "role": role});
+    api.post("/api/v1/organizations/invitations", &body)
+        .bearer(&host.access)
+        .send()
+}
+
+pub fn accept(api: &Api, access: &str, token: &str) -> Answer {
+    api.post("/api/v1/invitations/accept", &json!({"token": token}))
+        .bearer(access)
+        .send()
+}
+
+pub fn switch(api: &Api, access: &str, tenant: &str) -> Answer {
+    api.post("/api/v1/auth/switch", &json!({"tenant_id": tenant}))
+        .bearer(access)
+        .send()
+}
+
+/// A new user with this role in the host's tenant, whose session is there.
+pub fn member(api: &Api, host: &Founder, role: &str) -> Founder {
+    let guest = founder(api);
+    invite(api, host, &guest.email, role).data(201);
+    let token = mail_token(api, &guest.email);
+    accept(api, &guest.access, &token).data(200);
+    let tokens = switch(api, &guest.access, &host.tenant).data(200);
+    Founder {
+        access: text(&tokens["access_token"]),
+        refresh: text(&tokens["refresh_token"]),
+        tenant: host.tenant.clone(),
+        ..guest
     }
 }
 

@@ -16,8 +16,10 @@ mod routes;
 mod session;
 mod sessions;
 mod store;
+mod switch;
 pub mod token;
 
+pub(crate) use register::email;
 pub use routes::Auth;
 
 /// Every statement of accounts and sessions.

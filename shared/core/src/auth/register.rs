@@ -154,7 +154,7 @@ pub(super) async fn verify<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, In
 
 /// An e-mail address in the one form that is stored: trimmed and lower case. The rule is the
 /// HTML standard's, shortened to what mail servers accept; the mail itself is the proof.
-pub(super) fn email(fields: &mut Fields) -> Result<String, Error> {
+pub(crate) fn email(fields: &mut Fields) -> Result<String, Error> {
     let address = fields.text("email", 3, 254)?.trim().to_lowercase();
     let (local, domain) = address.rsplit_once('@').unwrap_or_default();
     let plain =

@@ -1,6 +1,6 @@
 //! The auth function's table.
 
-use super::{closing, login, mailbox, oauth, recovery, register, session, sessions};
+use super::{closing, login, mailbox, oauth, recovery, register, session, sessions, switch};
 use crate::guard::rate_limit::RateClass;
 use crate::http::{Access, Context, Function, Interrupt, Reply, Route};
 use crate::port::Platform;
@@ -37,6 +37,8 @@ pub enum Action {
     Sessions,
     /// End one of them.
     EndSession,
+    /// Move this session to another organisation.
+    Switch,
     /// Get a CSRF token.
     Csrf,
     /// Who am I.
@@ -146,6 +148,13 @@ impl Function for Auth {
             Action::EndSession,
             Access::Member(Permission::ProfileRead),
         ),
+        Route::post(
+            "/api/v1/auth/switch",
+            "auth.switch",
+            Action::Switch,
+            Access::Member(Permission::ProfileRead),
+        )
+        .rate(RateClass::Auth),
         Route::get(
             "/api/v1/auth/csrf",
             "auth.csrf",
@@ -233,6 +242,7 @@ impl Function for Auth {
             Action::Logout => sessions::logout(cx).await,
             Action::Sessions => sessions::list(cx).await,
             Action::EndSession => sessions::end(cx).await,
+            Action::Switch => switch::switch(cx).await,
             Action::Csrf => sessions::csrf(cx).await,
             Action::Me => session::me(cx).await,
             Action::Jwks => session::jwks(cx),

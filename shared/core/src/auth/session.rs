@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::cookie;
 use super::refresh::Refresh;
-use super::store::{END_SESSION, INSERT_SESSION, PROFILE, ROTATE, SESSION, Session};
+use super::store::{END_SESSION, INSERT_SESSION, MEMBERSHIPS, PROFILE, ROTATE, SESSION, Session};
 use super::token::{ACCESS_SECONDS, Subject, issue_access};
 use crate::audit::Entry;
 use crate::fields::Fields;
@@ -35,6 +35,17 @@ impl Keep {
             None | Some("bearer") => Ok(Self::Body),
             Some("cookie") => Ok(Self::Cookies),
             Some(_) => Err(Error::invalid("mode", "Must be bearer or cookie.")),
+        }
+    }
+
+    /// Where a signed-in caller keeps them: tokens that come in no header came in a cookie.
+    pub(super) fn of<P: Platform>(cx: &Context<'_, P>) -> Self {
+        let headers = ["authorization", "x-api-key"];
+        let shown = |name: &&str| cx.request.headers.header(name).is_some();
+        if headers.iter().any(shown) {
+            Self::Body
+        } else {
+            Self::Cookies
         }
     }
 }
@@ -212,8 +223,19 @@ pub(super) async fn me<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Interr
         _ => return Err(Error::new(Code::AuthRequired).into()),
     };
     let (actor, rows) = cx
-        .load(|tenant| vec![PROFILE.bind(tenant, [user.into()])])
+        .load(|tenant| {
+            let user = user.as_str();
+            vec![
+                PROFILE.bind(tenant, [user.into()]),
+                MEMBERSHIPS.bind([user.into()]),
+            ]
+        })
         .await?;
+    let memberships = rows.get(1).map_or(&[][..], Vec::as_slice);
+    let memberships: Vec<_> = memberships
+        .iter()
+        .map(|row| Ok(json!({"id": row.text(0)?, "name": row.text(1)?, "role": row.text(2)?})))
+        .collect::<Result<_, DatabaseError>>()?;
     let row = rows.first().and_then(|rows| rows.first());
     let row = row.ok_or_else(|| Error::new(Code::SessionEnded))?;
     Ok(Reply::ok(&json!({
@@ -223,6 +245,8 @@ pub(super) async fn me<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Interr
         "createdAt": Millis(row.int(3)?).rfc3339(),
         "role": row.text(4)?,
         "tenant": {"id": actor.tenant.as_str(), "name": row.text(5)?, "plan": row.text(6)?},
+        "permissions": actor.permissions.names(),
+        "memberships": memberships,
         "mfaEnabled": false,
     })))
 }
@@ -237,7 +261,7 @@ pub(super) fn jwks<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Interrupt>
     Ok(Reply::Raw(response))
 }
 
-fn tokens<P: Platform>(
+pub(super) fn tokens<P: Platform>(
     cx: &Context<'_, P>,
     subject: &Subject<'_>,
     refresh: &Refresh,

@@ -16,16 +16,42 @@ crate::queries! {
         UPDATE sessions SET refresh_counter = refresh_counter + 1, refreshed_at = ?3,
             expires_at = CASE WHEN ends_at < ?4 THEN ends_at ELSE ?4 END
         WHERE id = ?1 AND refresh_counter = ?2 AND revoked_at IS NULL AND expires_at > ?3
+            AND COALESCE(ends_at, expires_at) > ?3
         RETURNING id";
     /// `?1` session.
     SESSION: CredentialQuery = "auth.session", "
-        SELECT s.refresh_counter, s.refreshed_at, s.expires_at, s.revoked_at, s.user_id,
+        SELECT s.refresh_counter, s.refreshed_at,
+            CASE WHEN s.ends_at < s.expires_at THEN s.ends_at ELSE s.expires_at END AS last_refresh,
+            s.revoked_at, s.user_id,
             s.tenant_id, m.role, u.disabled_at, t.deleted_at, s.amr
         FROM sessions s
         JOIN users u ON u.id = s.user_id
         JOIN tenants t ON t.id = s.tenant_id
         JOIN memberships m ON m.user_id = s.user_id AND m.tenant_id = s.tenant_id
         WHERE s.id = ?1";
+    /// `?1` session, `?2` user, `?3` its tenant, `?4` the tenant it moves to, `?5` now, `?6` the
+    /// new end: only between tenants of the user. Tokens of the place before do not fit any more.
+    SWITCH: CredentialQuery = "auth.switch_session", "
+        UPDATE sessions SET tenant_id = ?4, refresh_counter = refresh_counter + 1,
+            refreshed_at = ?5, expires_at = CASE WHEN ends_at < ?6 THEN ends_at ELSE ?6 END
+        WHERE id = ?1 AND user_id = ?2 AND tenant_id = ?3 AND revoked_at IS NULL
+            AND expires_at > ?5 AND COALESCE(ends_at, expires_at) > ?5
+            AND EXISTS (SELECT 1 FROM memberships m JOIN tenants t ON t.id = m.tenant_id
+                WHERE m.tenant_id = ?4 AND m.user_id = ?2 AND t.deleted_at IS NULL)
+        RETURNING refresh_counter, amr";
+    /// A session that was just moved to this tenant.
+    RECORD_SWITCHED: TenantQuery = "auth.record_switched", crate::record_where!("
+        FROM sessions WHERE tenant_id = ?1 AND id = ?5 AND refreshed_at = ?7");
+    /// `?1` user, `?2` tenant: the role there.
+    ROLE_IN: CredentialQuery = "auth.role_in", "
+        SELECT m.role FROM memberships m JOIN tenants t ON t.id = m.tenant_id
+        WHERE m.user_id = ?1 AND m.tenant_id = ?2 AND t.deleted_at IS NULL";
+    /// `?1` user: the newest hundred.
+    MEMBERSHIPS: CredentialQuery = "auth.memberships", "
+        SELECT t.id, t.name, m.role
+        FROM memberships m JOIN tenants t ON t.id = m.tenant_id
+        WHERE m.user_id = ?1 AND t.deleted_at IS NULL
+        ORDER BY m.created_at DESC, m.tenant_id DESC LIMIT 100";
     /// `?1` session, `?2` now, `?3` reason.
     END_SESSION: CredentialQuery = "auth.end_session", "
         UPDATE sessions SET revoked_at = ?2, revoked_reason = ?3

@@ -77,12 +77,38 @@ pub const MAIL_SOURCE: Rule = Rule {
     window: 60 * MINUTE,
 };
 
+/// Mails with invitations that one tenant sends. Anybody may have a tenant, so it bounds what can
+/// be sent to strangers.
+pub const INVITE_TENANT: Rule = Rule {
+    name: "invite.tenant",
+    hits: 50,
+    window: 24 * 60 * MINUTE,
+};
+/// Mails with invitations to one address, by all tenants.
+pub const INVITE_RECIPIENT: Rule = Rule {
+    name: "invite.recipient",
+    hits: 5,
+    window: 24 * 60 * MINUTE,
+};
+/// Organisations that one user creates.
+pub const ORGANIZATIONS_USER: Rule = Rule {
+    name: "organizations.user",
+    hits: 10,
+    window: 24 * 60 * MINUTE,
+};
+
 impl Rule {
     pub(super) fn key(&self, subject: &str) -> String {
         // A hash: neither addresses nor e-mail addresses stand in the table.
         // An e-mail address is no IP address, so only sources are shortened.
         let subject = super::client::source(subject);
         base64url(&digest(&[self.name.as_bytes(), subject.as_bytes()]))
+    }
+
+    /// Key and hits of `subject`'s row, for a statement that asks for itself whether the hit that
+    /// its batch counted is within the limit.
+    pub fn bound(&self, subject: &str) -> (String, i64) {
+        (self.key(subject), self.hits)
     }
 
     /// The statement that counts one hit of `subject`, an account or a client's address; its rows go to [`Self::judge`].

@@ -37,6 +37,14 @@ crate::queries! {
     QUEUE: SystemQuery = "mail.queue", "
         INSERT INTO mails (id, recipient, template, subject_id, nonce, created_at, leased_until)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)";
+    /// The same, `?7` record: only if that was written earlier in the batch.
+    QUEUE_IF_RECORDED: SystemQuery = "mail.queue_if_recorded", "
+        INSERT INTO mails (id, recipient, template, subject_id, nonce, created_at, leased_until)
+        SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?6 FROM audit_log WHERE id = ?7";
+    /// `?1` recipient, `?2` template, `?3` record, `?4` subject.
+    DROP_IF_RECORDED: SystemQuery = "mail.drop_if_recorded", "
+        DELETE FROM mails WHERE recipient = ?1 AND template = ?2 AND subject_id = ?4
+            AND sent_at IS NULL AND EXISTS (SELECT 1 FROM audit_log WHERE id = ?3)";
     /// `?1` recipient, `?2` template: what has not been sent holds a link that is dead.
     DROP_UNSENT: SystemQuery = "mail.drop_unsent", "
         DELETE FROM mails WHERE recipient = ?1 AND template = ?2 AND sent_at IS NULL";
@@ -115,6 +123,26 @@ impl Mail<'_> {
             hash.into(),
             since.into(),
         ])
+    }
+
+    /// Queues it in a batch, only if that record was written earlier in it.
+    pub fn queue_if_recorded(&self, record: &str, now: Millis) -> Statement {
+        let [id, recipient, template, subject, nonce] = self.params();
+        QUEUE_IF_RECORDED.bind([
+            id,
+            recipient,
+            template,
+            subject,
+            nonce,
+            now.into(),
+            record.into(),
+        ])
+    }
+
+    /// Drops mails about the same subject that wait to be sent, if that record was written.
+    pub fn drop_if_recorded(&self, record: &str) -> Statement {
+        let [_, recipient, template, subject, _] = self.params();
+        DROP_IF_RECORDED.bind([recipient, template, record.into(), subject])
     }
 
     /// Drops mails like it that wait to be sent, whose links it replaces.

@@ -15,6 +15,8 @@ pub enum Template {
     ResetPassword,
     /// The password is another one now.
     PasswordChanged,
+    /// The link by which an address joins an organisation.
+    Invitation,
 }
 
 impl Template {
@@ -23,6 +25,7 @@ impl Template {
         Self::AccountExists,
         Self::ResetPassword,
         Self::PasswordChanged,
+        Self::Invitation,
     ];
 
     pub(super) const fn name(self) -> &'static str {
@@ -31,6 +34,7 @@ impl Template {
             Self::AccountExists => "account_exists",
             Self::ResetPassword => "reset_password",
             Self::PasswordChanged => "password_changed",
+            Self::Invitation => "invitation",
         }
     }
 
@@ -85,6 +89,21 @@ impl Template {
                 ),
                 link: Some(format!("{}/forgot-password", config.frontend_url)),
                 after: "If it was you, there is nothing to do.".to_owned(),
+            },
+            // Without the organisation's name: it would be a stranger's text in our mail.
+            Self::Invitation => Letter {
+                subject: "You have been invited to join an organisation",
+                before: format!(
+                    "On {when} somebody invited this address to join their organisation. Open this \
+                     link within seven days, and sign in or register with this address:"
+                ),
+                link: Some(format!(
+                    "{}/invitations/accept?token={token}",
+                    config.frontend_url
+                )),
+                after: "If you do not know who it is from, ignore this mail: nothing happens \
+                        without you. Links in earlier invitations do not work any more."
+                    .to_owned(),
             },
         }
     }

@@ -1,17 +1,44 @@
 //! The organizations function's table.
 
-use super::api_keys;
+use super::{api_keys, invitations, members, tenants};
+use crate::guard::rate_limit::RateClass;
 use crate::http::{Access, Context, Function, Idempotency, Interrupt, Reply, Route};
 use crate::port::Platform;
 use crate::tenancy::Permission;
 
-/// What belongs to a tenant as a whole: API keys.
+/// What belongs to a tenant as a whole: its name, members, invitations, API keys.
 #[derive(Debug)]
 pub struct Organizations;
 
 /// What the routes do.
 #[derive(Debug, Clone, Copy)]
 pub enum Action {
+    /// List one's organisations.
+    List,
+    /// Create one.
+    Create,
+    /// Show the current one.
+    Current,
+    /// Rename it.
+    Rename,
+    /// List members.
+    Members,
+    /// Change a member's role.
+    ChangeMember,
+    /// Take a member out.
+    RemoveMember,
+    /// Leave.
+    Leave,
+    /// Invite an address.
+    Invite,
+    /// List invitations.
+    Invitations,
+    /// Send another link.
+    ResendInvitation,
+    /// Revoke an invitation.
+    RevokeInvitation,
+    /// Accept an invitation.
+    AcceptInvitation,
     /// Create an API key.
     CreateKey,
     /// List API keys.
@@ -24,6 +51,86 @@ impl Function for Organizations {
     type Action = Action;
     const NAME: &'static str = "organizations";
     const ROUTES: &'static [Route<Action>] = &[
+        Route::get(
+            "/api/v1/organizations",
+            "organizations.list",
+            Action::List,
+            Access::Member(Permission::ProfileRead),
+        ),
+        Route::post(
+            "/api/v1/organizations",
+            "organizations.create",
+            Action::Create,
+            Access::Member(Permission::ProfileRead),
+        )
+        .idempotency(Idempotency::Optional),
+        Route::get(
+            "/api/v1/organizations/current",
+            "organizations.current",
+            Action::Current,
+            Access::Member(Permission::OrganizationRead),
+        ),
+        Route::patch(
+            "/api/v1/organizations/current",
+            "organizations.rename",
+            Action::Rename,
+            Access::Member(Permission::OrganizationWrite),
+        ),
+        Route::get(
+            "/api/v1/organizations/members",
+            "members.list",
+            Action::Members,
+            Access::Member(Permission::MembersRead),
+        ),
+        Route::delete(
+            "/api/v1/organizations/members/me",
+            "members.leave",
+            Action::Leave,
+            Access::Member(Permission::ProfileRead),
+        ),
+        Route::patch(
+            "/api/v1/organizations/members/:user_id",
+            "members.change",
+            Action::ChangeMember,
+            Access::Member(Permission::MembersWrite),
+        ),
+        Route::delete(
+            "/api/v1/organizations/members/:user_id",
+            "members.remove",
+            Action::RemoveMember,
+            Access::Member(Permission::MembersWrite),
+        ),
+        Route::post(
+            "/api/v1/organizations/invitations",
+            "invitations.create",
+            Action::Invite,
+            Access::Member(Permission::MembersWrite),
+        ),
+        Route::get(
+            "/api/v1/organizations/invitations",
+            "invitations.list",
+            Action::Invitations,
+            Access::Member(Permission::MembersRead),
+        ),
+        Route::post(
+            "/api/v1/organizations/invitations/:id/resend",
+            "invitations.resend",
+            Action::ResendInvitation,
+            Access::Member(Permission::MembersWrite),
+        ),
+        Route::delete(
+            "/api/v1/organizations/invitations/:id",
+            "invitations.revoke",
+            Action::RevokeInvitation,
+            Access::Member(Permission::MembersWrite),
+        ),
+        Route::post(
+            "/api/v1/invitations/accept",
+            "invitations.accept",
+            Action::AcceptInvitation,
+            Access::Member(Permission::ProfileRead),
+        )
+        .rate(RateClass::Auth),
         Route::post(
             "/api/v1/api-keys",
             "api_keys.create",
@@ -47,6 +154,19 @@ impl Function for Organizations {
 
     async fn handle<P: Platform>(action: Action, cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
         match action {
+            Action::List => tenants::list(cx).await,
+            Action::Create => tenants::create(cx).await,
+            Action::Current => tenants::current(cx).await,
+            Action::Rename => tenants::rename(cx).await,
+            Action::Members => members::list(cx).await,
+            Action::ChangeMember => members::change(cx).await,
+            Action::RemoveMember => members::remove(cx).await,
+            Action::Leave => members::leave(cx).await,
+            Action::Invite => invitations::create(cx).await,
+            Action::Invitations => invitations::list(cx).await,
+            Action::ResendInvitation => invitations::resend(cx).await,
+            Action::RevokeInvitation => invitations::revoke(cx).await,
+            Action::AcceptInvitation => invitations::accept(cx).await,
             Action::CreateKey => api_keys::create(cx).await,
             Action::ListKeys => api_keys::list(cx).await,
             Action::RevokeKey => api_keys::revoke(cx).await,

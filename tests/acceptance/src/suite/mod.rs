@@ -9,10 +9,13 @@ mod bad_input;
 mod billing;
 mod guard;
 mod health;
+mod invitations;
 mod jobs;
 mod journey;
 mod lockout;
+mod members;
 mod oauth;
+mod organizations;
 mod passwords;
 mod platform;
 mod scheduler;
@@ -55,6 +58,9 @@ pub fn all() -> Vec<Test> {
         usage::tests(),
         billing::tests(),
         jobs::tests(),
+        organizations::tests(),
+        members::tests(),
+        invitations::tests(),
         guard::tests(),
         scheduler::tests(),
         journey::tests(),

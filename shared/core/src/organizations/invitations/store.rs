@@ -1,0 +1,100 @@
+//! The statements of invitations. As with members, a record is written first if the change is
+//! allowed, and what follows asks for it.
+
+/// While neither accepted nor revoked.
+macro_rules! open {
+    () => {
+        "i.accepted_at IS NULL AND i.revoked_at IS NULL"
+    };
+}
+
+/// What a mail costs: the limits with the keys `?9` and `?11` are not above `?10` and `?12`; the
+/// hits were counted earlier in the batch. And the actor still has the role `?8`.
+macro_rules! may_mail {
+    () => {
+        "EXISTS (SELECT 1 FROM memberships a
+            WHERE a.tenant_id = ?1 AND a.user_id = ?3 AND a.role = ?8)
+        AND NOT EXISTS (SELECT 1 FROM exact_limits l WHERE l.id = ?9 AND l.hits > ?10)
+        AND NOT EXISTS (SELECT 1 FROM exact_limits l WHERE l.id = ?11 AND l.hits > ?12)"
+    };
+}
+
+macro_rules! columns {
+    () => {
+        "id, email, role, invited_by, created_at, expires_at, accepted_at, revoked_at"
+    };
+}
+
+crate::queries! {
+    /// `?1` tenant, `?2` and `?3` the place after which to go on, `?4` most.
+    LIST: TenantQuery = "invitations.list", concat!("
+        SELECT ", columns!(), " FROM invitations
+        WHERE tenant_id = ?1 AND (created_at, id) < (?2, ?3)
+        ORDER BY created_at DESC, id DESC LIMIT ?4");
+    /// `?1` tenant, `?2` invitation.
+    GET: TenantQuery = "invitations.get", concat!("
+        SELECT ", columns!(), " FROM invitations WHERE tenant_id = ?1 AND id = ?2");
+    /// `?13` address: no member's, and of no invitation that can still be accepted.
+    RECORD_CREATED: TenantQuery = "invitations.record_created", crate::record_where!("
+        FROM tenants t WHERE t.id = ?1 AND ", may_mail!(), "
+            AND NOT EXISTS (SELECT 1 FROM memberships m JOIN users u ON u.id = m.user_id
+                WHERE m.tenant_id = ?1 AND u.email = ?13)
+            AND NOT EXISTS (SELECT 1 FROM invitations i WHERE i.tenant_id = ?1 AND i.email = ?13
+                AND i.expires_at > ?7 AND ", open!(), ")
+        RETURNING id");
+    /// `?1` tenant, `?2` invitation, `?3` record, `?4` address, `?5` role, `?6` hash of the token,
+    /// `?7` who invites, `?8` now, `?9` end.
+    INSERT: TenantQuery = "invitations.insert", "
+        INSERT INTO invitations
+            (tenant_id, id, email, role, token_hash, invited_by, created_at, expires_at)
+        SELECT ?1, ?2, ?4, ?5, ?6, ?7, ?8, ?9 FROM audit_log WHERE id = ?3 AND tenant_id = ?1";
+    /// An invitation that is still open, expired or not.
+    RECORD_RESENT: TenantQuery = "invitations.record_resent", crate::record_where!("
+        FROM invitations i WHERE i.tenant_id = ?1 AND i.id = ?5 AND ", open!(), " AND ",
+            may_mail!(), " RETURNING id");
+    /// `?1` tenant, `?2` invitation, `?3` record, `?4` hash of the token, `?5` end. The token
+    /// before is dead.
+    RENEW: TenantQuery = "invitations.renew", "
+        UPDATE invitations SET token_hash = ?4, expires_at = ?5
+        WHERE tenant_id = ?1 AND id = ?2
+            AND EXISTS (SELECT 1 FROM audit_log WHERE id = ?3 AND tenant_id = ?1)";
+    /// An invitation that is about to be revoked, for the first time.
+    RECORD_REVOKED: TenantQuery = "invitations.record_revoked", crate::record_where!("
+        FROM invitations i WHERE i.tenant_id = ?1 AND i.id = ?5 AND ", open!());
+    /// `?1` tenant, `?2` invitation, `?3` now. Revoking twice keeps the first time; what was
+    /// accepted is not revoked, and no row comes back.
+    REVOKE: TenantQuery = "invitations.revoke", concat!("
+        UPDATE invitations SET revoked_at = COALESCE(revoked_at, ?3)
+        WHERE tenant_id = ?1 AND id = ?2 AND accepted_at IS NULL
+        RETURNING ", columns!());
+    /// `?1` hash of the token, `?2` user. The last two columns: whether the address is the user's
+    /// and confirmed, and the role that the user has there already.
+    FIND: CredentialQuery = "invitations.find", "
+        SELECT i.tenant_id, i.id, i.role, i.expires_at, i.accepted_at, i.revoked_at, t.name,
+            t.deleted_at,
+            CASE WHEN u.email = i.email AND u.email_verified_at IS NOT NULL THEN 1 ELSE 0 END,
+            m.role AS present
+        FROM invitations i
+        JOIN tenants t ON t.id = i.tenant_id
+        JOIN users u ON u.id = ?2
+        LEFT JOIN memberships m ON m.tenant_id = i.tenant_id AND m.user_id = u.id
+        WHERE i.token_hash = ?1";
+    /// `?8` hash of the token: the invitation is open and has not expired, and its address is the
+    /// actor's, who is no member yet.
+    RECORD_ACCEPTED: TenantQuery = "invitations.record_accepted", crate::record_where!("
+        FROM invitations i JOIN users u ON u.id = ?3 AND u.email = i.email
+        WHERE i.tenant_id = ?1 AND i.id = ?5 AND i.token_hash = ?8 AND i.expires_at > ?7
+            AND u.email_verified_at IS NOT NULL AND u.disabled_at IS NULL AND ", open!(), "
+            AND NOT EXISTS (SELECT 1 FROM memberships m
+                WHERE m.tenant_id = ?1 AND m.user_id = ?3)
+        RETURNING id");
+    /// `?1` tenant, `?2` invitation, `?3` record, `?4` user, `?5` now.
+    JOIN: TenantQuery = "invitations.join", "
+        INSERT INTO memberships (tenant_id, user_id, role, created_at)
+        SELECT ?1, ?4, i.role, ?5 FROM invitations i WHERE i.tenant_id = ?1 AND i.id = ?2
+            AND EXISTS (SELECT 1 FROM audit_log WHERE id = ?3 AND tenant_id = ?1)";
+    /// `?1` tenant, `?2` invitation, `?3` record, `?4` now.
+    ACCEPT: TenantQuery = "invitations.accept", "
+        UPDATE invitations SET accepted_at = ?4 WHERE tenant_id = ?1 AND id = ?2
+            AND EXISTS (SELECT 1 FROM audit_log WHERE id = ?3 AND tenant_id = ?1)";
+}

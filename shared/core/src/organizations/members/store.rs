@@ -1,0 +1,79 @@
+//! The statements of members.
+//!
+//! A change is one batch under the tenant's lock: its record is written first, and only if the
+//! change is allowed; everything after it asks for the record. So parallel changes are judged one
+//! after the other, and what was not done is not recorded.
+
+/// What every record asks: that the actor still has the role `?8` by which they were judged, and
+/// that the member `?5` still has the role `?9`.
+macro_rules! recorded_if {
+    ($rest:literal) => {
+        crate::record_where!(
+            "FROM memberships m WHERE m.tenant_id = ?1 AND m.user_id = ?5 AND m.role = ?9
+                AND EXISTS (SELECT 1 FROM memberships a
+                    WHERE a.tenant_id = ?1 AND a.user_id = ?3 AND a.role = ?8)
+                AND (m.role <> 'founder' OR EXISTS (SELECT 1 FROM memberships o
+                    WHERE o.tenant_id = ?1 AND o.role = 'founder' AND o.user_id <> ?5)",
+            $rest,
+            ") RETURNING id"
+        )
+    };
+}
+
+/// While the record `?3` is there.
+macro_rules! while_recorded {
+    ($statement:literal) => {
+        concat!(
+            $statement,
+            " AND EXISTS (SELECT 1 FROM audit_log WHERE id = ?3 AND tenant_id = ?1)"
+        )
+    };
+}
+
+crate::queries! {
+    /// `?1` tenant, `?2` and `?3` the place after which to go on, `?4` most.
+    LIST: TenantQuery = "members.list", "
+        SELECT m.user_id, u.email, m.role, m.created_at
+        FROM memberships m JOIN users u ON u.id = m.user_id
+        WHERE m.tenant_id = ?1 AND (m.created_at, m.user_id) < (?2, ?3)
+        ORDER BY m.created_at DESC, m.user_id DESC LIMIT ?4";
+    /// `?1` tenant, `?2` user.
+    GET: TenantQuery = "members.get", "
+        SELECT m.user_id, u.email, m.role, m.created_at
+        FROM memberships m JOIN users u ON u.id = m.user_id
+        WHERE m.tenant_id = ?1 AND m.user_id = ?2";
+    /// `?1` tenant. A founder who closes their account takes turns in the same way, over all of
+    /// their tenants; after this, who counts founders counts those that stay.
+    TAKE_TURNS: TenantQuery = "members.take_turns",
+        "UPDATE memberships SET role = role WHERE tenant_id = ?1 AND role = 'founder'";
+    /// `?8` role of the actor, `?9` role before, `?10` role after. One founder always stays.
+    RECORD_CHANGED: TenantQuery = "members.record_changed", recorded_if!(" OR ?10 = 'founder'");
+    /// `?8` role of the actor, `?9` role before. One founder always stays.
+    RECORD_REMOVED: TenantQuery = "members.record_removed", recorded_if!("");
+    /// `?1` tenant, `?2` user, `?3` record, `?4` role.
+    CHANGE: TenantQuery = "members.change", while_recorded!(
+        "UPDATE memberships SET role = ?4 WHERE tenant_id = ?1 AND user_id = ?2");
+    /// `?1` tenant, `?2` user, `?3` record.
+    REMOVE: TenantQuery = "members.remove", while_recorded!(
+        "DELETE FROM memberships WHERE tenant_id = ?1 AND user_id = ?2");
+    /// `?1` tenant, `?2` user, `?3` record, `?4` now, `?5` when the last access token ends: from
+    /// now on the sessions cannot be refreshed. Their access tokens are judged by the new role.
+    END_REFRESH: TenantQuery = "members.end_refresh", while_recorded!("
+        UPDATE sessions SET ends_at = ?4, revoked_reason = 'role_lowered',
+            expires_at = CASE WHEN expires_at < ?5 THEN expires_at ELSE ?5 END
+        WHERE tenant_id = ?1 AND user_id = ?2 AND revoked_at IS NULL");
+    /// `?1` tenant, `?2` user, `?3` record, `?4` now.
+    END_SESSIONS: TenantQuery = "members.end_sessions", while_recorded!("
+        UPDATE sessions SET revoked_at = ?4, revoked_reason = 'member_removed'
+        WHERE tenant_id = ?1 AND user_id = ?2 AND revoked_at IS NULL");
+    /// `?1` tenant, `?2` user, `?3` record, `?4` now. They would come to life again with a new
+    /// membership.
+    END_KEYS: TenantQuery = "members.end_keys", while_recorded!("
+        UPDATE api_keys SET revoked_at = ?4
+        WHERE tenant_id = ?1 AND user_id = ?2 AND revoked_at IS NULL");
+    /// `?1` tenant, `?2` user, `?3` record, `?4` now. Whom they invited, they may not have been
+    /// allowed to invite now.
+    END_INVITATIONS: TenantQuery = "members.end_invitations", while_recorded!("
+        UPDATE invitations SET revoked_at = ?4
+        WHERE tenant_id = ?1 AND invited_by = ?2 AND accepted_at IS NULL AND revoked_at IS NULL");
+}

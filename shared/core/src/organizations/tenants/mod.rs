@@ -1,0 +1,7 @@
+//! The organisations themselves: one's own, the current one, and new ones.
+
+mod service;
+mod store;
+
+pub(super) use service::{create, current, list, rename};
+pub(super) use store::QUERIES;
