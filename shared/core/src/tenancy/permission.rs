@@ -107,6 +107,7 @@ permissions! {
     OrganizationWrite = 9, "organization:write", Admin, "Rename the organisation.";
     MembersRead = 10, "members:read", Admin, "List members and invitations.";
     MembersWrite = 11, "members:write", Admin, "Invite and remove members, change their roles.";
+    JobsAll = 12, "jobs:all", Admin, "See colleagues' jobs and their results.";
 }
 
 /// A set of permissions: what a role holds, or less.

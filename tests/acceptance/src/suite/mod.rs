@@ -2,6 +2,7 @@
 
 use crate::runner::Test;
 
+mod access;
 mod accounts;
 mod api_keys;
 mod auth;
@@ -62,6 +63,7 @@ pub fn all() -> Vec<Test> {
         members::tests(),
         invitations::tests(),
         guard::tests(),
+        access::tests(),
         scheduler::tests(),
         journey::tests(),
     ]
