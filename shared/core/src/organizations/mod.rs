@@ -3,6 +3,7 @@
 pub mod api_keys;
 mod invitations;
 mod members;
+mod roles;
 mod routes;
 mod tenants;
 

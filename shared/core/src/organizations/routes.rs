@@ -1,6 +1,6 @@
 //! The organizations function's table.
 
-use super::{api_keys, invitations, members, tenants};
+use super::{api_keys, invitations, members, roles, tenants};
 use crate::guard::rate_limit::RateClass;
 use crate::http::{Access, Context, Function, Idempotency, Interrupt, Reply, Route};
 use crate::port::Platform;
@@ -29,6 +29,8 @@ pub enum Action {
     RemoveMember,
     /// Leave.
     Leave,
+    /// What roles and permissions there are.
+    Roles,
     /// Invite an address.
     Invite,
     /// List invitations.
@@ -100,6 +102,12 @@ impl Function for Organizations {
             Action::RemoveMember,
             Access::Member(Permission::MembersWrite),
         ),
+        Route::get(
+            "/api/v1/organizations/roles",
+            "roles.list",
+            Action::Roles,
+            Access::Member(Permission::MembersRead),
+        ),
         Route::post(
             "/api/v1/organizations/invitations",
             "invitations.create",
@@ -162,6 +170,7 @@ impl Function for Organizations {
             Action::ChangeMember => members::change(cx).await,
             Action::RemoveMember => members::remove(cx).await,
             Action::Leave => members::leave(cx).await,
+            Action::Roles => roles::list(cx).await,
             Action::Invite => invitations::create(cx).await,
             Action::Invitations => invitations::list(cx).await,
             Action::ResendInvitation => invitations::resend(cx).await,

@@ -12,6 +12,7 @@ use crate::fixture::{
 
 tests! { "members":
     members_are_listed_for_those_who_may ["B-09" "B-12" "L-04"];
+    the_registry_of_roles_is_shown ["B-03" "B-01"];
     nobody_reaches_their_own_rank ["B-01" "B-13"];
     a_lowered_role_holds_on_the_next_request ["B-11" "A-32"];
     a_removed_member_is_out_at_once ["B-11" "A-32"];
@@ -85,6 +86,38 @@ fn members_are_listed_for_those_who_may(api: &Api) {
         .data(200);
     assert_eq!(second[0]["userId"], founder.user, "{second}");
     walk_pages(api, &founder, "/api/v1/organizations/invitations", 3);
+}
+
+fn the_registry_of_roles_is_shown(api: &Api) {
+    let host = founder(api);
+    let admin = member(api, &host, "admin");
+    let roles = |who: &Founder| {
+        api.get("/api/v1/organizations/roles")
+            .bearer(&who.access)
+            .send()
+    };
+    let shown = roles(&admin).data(200);
+    let grantable = |shown: &Value| {
+        let all = shown["roles"].as_array().unwrap().clone();
+        let granted = all.iter().filter(|role| role["grantable"] == true);
+        granted.map(|role| text(&role["name"])).collect::<Vec<_>>()
+    };
+    assert_eq!(grantable(&shown), ["agent", "client"]);
+    assert_eq!(grantable(&roles(&host).data(200)).len(), 4);
+    // Every permission of a role is in the registry, and a higher role holds no fewer.
+    let known = shown["permissions"].as_array().unwrap();
+    let mut held = usize::MAX;
+    for role in shown["roles"].as_array().unwrap() {
+        let permissions = role["permissions"].as_array().unwrap();
+        assert!(permissions.len() <= held, "{role}");
+        held = permissions.len();
+        for name in permissions {
+            assert!(known.iter().any(|one| one["name"] == *name), "{name}");
+        }
+    }
+    let agent = member(api, &host, "agent");
+    let refused = roles(&agent).refused(403, "FORBIDDEN");
+    assert_eq!(refused["error"]["permission"], "members:read");
 }
 
 fn nobody_reaches_their_own_rank(api: &Api) {
