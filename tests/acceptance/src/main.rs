@@ -12,6 +12,7 @@
 
 mod answer;
 mod api;
+mod authenticator;
 mod demo;
 mod fixture;
 mod idp;

@@ -57,6 +57,14 @@ crate::queries! {
     UNLINK: CredentialQuery = "closing.unlink", "
         DELETE FROM identities
         WHERE user_id = ?1 AND EXISTS (SELECT 1 FROM users WHERE id = ?1 AND disabled_at = ?2)";
+    /// As before.
+    FORGET_FACTORS: CredentialQuery = "closing.forget_factors", "
+        DELETE FROM mfa_factors
+        WHERE user_id = ?1 AND EXISTS (SELECT 1 FROM users WHERE id = ?1 AND disabled_at = ?2)";
+    /// As before.
+    FORGET_CODES: CredentialQuery = "closing.forget_codes", "
+        DELETE FROM mfa_recovery_codes
+        WHERE user_id = ?1 AND EXISTS (SELECT 1 FROM users WHERE id = ?1 AND disabled_at = ?2)";
     /// As before, with `?3` address.
     FORGET_MAILS: CredentialQuery = "closing.forget_mails", "
         DELETE FROM mails
@@ -92,6 +100,8 @@ pub(super) async fn close<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Int
         CLOSE_TENANTS.bind(bound()),
         LEAVE.bind(bound()),
         UNLINK.bind(bound()),
+        FORGET_FACTORS.bind(bound()),
+        FORGET_CODES.bind(bound()),
         FORGET_MAILS.bind([user.into(), cx.now.into(), own.email.into()]),
         entry.record(cx, &RECORD, &own.actor.tenant)?.statement,
     ]);

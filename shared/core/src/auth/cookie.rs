@@ -14,6 +14,8 @@ use crate::time::SECOND;
 pub(crate) const ACCESS: &str = "__Host-ek_access";
 /// The refresh token.
 pub(crate) const REFRESH: &str = "__Host-ek_refresh";
+/// The pre-token of a sign-in that waits for its second factor.
+pub(crate) const MFA: &str = "__Host-ek_mfa";
 /// The CSRF token, which the page must be able to read.
 pub(crate) const CSRF: &str = "__Host-ek_csrf";
 /// Where the page repeats it.
@@ -67,6 +69,11 @@ pub(super) fn set_csrf(reply: Reply, csrf: &str, idle: i64) -> Reply {
 
 fn cookie(name: &str, value: &str, seconds: i64, more: &str) -> String {
     format!("{name}={value}; Path=/; Max-Age={seconds}; Secure; SameSite=Lax{more}")
+}
+
+/// Puts the pre-token of a sign-in on an answer, for `seconds`.
+pub(super) fn set_mfa(reply: Reply, token: &str, seconds: i64) -> Reply {
+    reply.with_header("set-cookie", cookie(MFA, token, seconds, "; HttpOnly"))
 }
 
 /// Takes them away.

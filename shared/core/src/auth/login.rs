@@ -1,13 +1,14 @@
 //! Sign-in by password.
 
 use super::accounts::{ACCOUNT, Account, REHASH};
+use super::mfa;
 use super::password::{self, MAX_CHARS};
 use super::register::email;
 use super::session::{Keep, SignIn, start};
 use crate::fields::Fields;
 use crate::guard::lockout::LOGIN;
 use crate::http::{Code, Context, Interrupt, Reply};
-use crate::port::Platform;
+use crate::port::{DatabaseError, Platform};
 
 /// Starts a session. A wrong password, an unknown address, and one that is not confirmed or is
 /// disabled are one answer, in the same time.
@@ -20,11 +21,14 @@ pub(super) async fn login<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Int
 
     let mut reads = Vec::from(LOGIN.hit(cx.client, &email, cx.now));
     reads.push(ACCOUNT.bind([email.as_str().into()]));
+    reads.push(mfa::FACTORS_BY_EMAIL.bind([email.as_str().into()]));
     let rows = cx.batch(&reads).await?;
     // Judged before the password is looked at: who is locked out pays for no hash.
     let attempt = LOGIN.judge(&rows, cx.now)?;
-    let account = rows.last().and_then(|rows| rows.first());
-    let account = account.map(Account::from_row).transpose()?;
+    let [.., account, factors] = rows.as_slice() else {
+        return Err(DatabaseError::Shape("five results were expected".to_owned()).into());
+    };
+    let account = account.first().map(Account::from_row).transpose()?;
     let stored = account
         .as_ref()
         .map(|account| account.password_hash.as_str());
@@ -48,5 +52,9 @@ pub(super) async fn login<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Int
             account.password_hash.as_str().into(),
         ]));
     }
-    Ok(start(cx, &who, also).await?)
+    let factors = mfa::kinds(factors)?;
+    if factors.is_empty() {
+        return Ok(start(cx, &who, also).await?);
+    }
+    Ok(mfa::ask(cx, &who, &factors, also).await?)
 }

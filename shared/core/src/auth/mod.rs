@@ -7,6 +7,7 @@ pub(crate) mod cookie;
 mod link;
 mod login;
 mod mailbox;
+mod mfa;
 pub mod oauth;
 pub mod password;
 mod recovery;
@@ -23,9 +24,10 @@ pub(crate) use register::email;
 pub use routes::Auth;
 
 /// Every statement of accounts and sessions.
-pub(crate) static QUERIES: [&[&crate::sql::Query]; 4] = [
+pub(crate) static QUERIES: [&[&crate::sql::Query]; 5] = [
     accounts::QUERIES,
     closing::QUERIES,
+    mfa::QUERIES,
     oauth::QUERIES,
     store::QUERIES,
 ];

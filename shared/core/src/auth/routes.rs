@@ -1,6 +1,6 @@
 //! The auth function's table.
 
-use super::{closing, login, mailbox, oauth, recovery, register, session, sessions, switch};
+use super::{closing, login, mailbox, mfa, oauth, recovery, register, session, sessions, switch};
 use crate::guard::rate_limit::RateClass;
 use crate::http::{Access, Context, Function, Interrupt, Reply, Route};
 use crate::port::Platform;
@@ -43,6 +43,20 @@ pub enum Action {
     Csrf,
     /// Who am I.
     Me,
+    /// Begin to set up a second factor.
+    MfaStart,
+    /// Turn it on by its first code.
+    MfaConfirm,
+    /// What is on.
+    MfaStatus,
+    /// The second step of a sign-in.
+    MfaVerify,
+    /// Mail a code for it.
+    MfaSend,
+    /// Turn a factor off.
+    MfaDisable,
+    /// Draw new recovery codes.
+    MfaRecoveryCodes,
     /// Public keys of access tokens.
     Jwks,
     /// List providers to sign in through.
@@ -133,7 +147,7 @@ impl Function for Auth {
             "/api/v1/auth/logout",
             "auth.logout",
             Action::Logout,
-            Access::Member(Permission::ProfileRead),
+            Access::Member(Permission::OwnAccess),
         )
         .rate(RateClass::Auth),
         Route::get(
@@ -159,7 +173,7 @@ impl Function for Auth {
             "/api/v1/auth/csrf",
             "auth.csrf",
             Action::Csrf,
-            Access::Member(Permission::ProfileRead),
+            Access::Member(Permission::OwnAccess),
         ),
         Route::get(
             "/api/v1/auth/me",
@@ -172,6 +186,54 @@ impl Function for Auth {
             "auth.close",
             Action::Close,
             Access::Member(Permission::ProfileRead),
+        )
+        .rate(RateClass::Auth),
+        Route::post(
+            "/api/v1/auth/mfa/start",
+            "auth.mfa_start",
+            Action::MfaStart,
+            Access::Member(Permission::OwnAccess),
+        )
+        .rate(RateClass::Auth),
+        Route::post(
+            "/api/v1/auth/mfa/confirm",
+            "auth.mfa_confirm",
+            Action::MfaConfirm,
+            Access::Member(Permission::OwnAccess),
+        )
+        .rate(RateClass::Auth),
+        Route::get(
+            "/api/v1/auth/mfa/status",
+            "auth.mfa_status",
+            Action::MfaStatus,
+            Access::Member(Permission::OwnAccess),
+        ),
+        Route::post(
+            "/api/v1/auth/mfa/verify",
+            "auth.mfa_verify",
+            Action::MfaVerify,
+            Access::Public,
+        )
+        .rate(RateClass::Auth),
+        Route::post(
+            "/api/v1/auth/mfa/email/send",
+            "auth.mfa_email_send",
+            Action::MfaSend,
+            Access::Public,
+        )
+        .rate(RateClass::Auth),
+        Route::post(
+            "/api/v1/auth/mfa/disable",
+            "auth.mfa_disable",
+            Action::MfaDisable,
+            Access::Member(Permission::OwnAccess),
+        )
+        .rate(RateClass::Auth),
+        Route::post(
+            "/api/v1/auth/mfa/recovery-codes",
+            "auth.mfa_recovery_codes",
+            Action::MfaRecoveryCodes,
+            Access::Member(Permission::OwnAccess),
         )
         .rate(RateClass::Auth),
         Route::get(
@@ -245,6 +307,13 @@ impl Function for Auth {
             Action::Switch => switch::switch(cx).await,
             Action::Csrf => sessions::csrf(cx).await,
             Action::Me => session::me(cx).await,
+            Action::MfaStart => mfa::start(cx).await,
+            Action::MfaConfirm => mfa::confirm(cx).await,
+            Action::MfaStatus => mfa::status(cx).await,
+            Action::MfaVerify => mfa::verify(cx).await,
+            Action::MfaSend => mfa::send(cx).await,
+            Action::MfaDisable => mfa::disable(cx).await,
+            Action::MfaRecoveryCodes => mfa::regenerate(cx).await,
             Action::Jwks => session::jwks(cx),
             Action::Providers => oauth::providers(cx),
             Action::OauthStart => oauth::start(cx).await,

@@ -11,7 +11,7 @@ use crate::fields::Fields;
 use crate::guard::client::network;
 use crate::http::{Code, Context, Error, Interrupt, Reply, Response};
 use crate::port::{DatabaseError, Level, Platform};
-use crate::sql::Statement;
+use crate::sql::{Statement, Value};
 use crate::tenancy::TenantId;
 use crate::time::{Millis, SECOND};
 
@@ -61,43 +61,56 @@ pub(super) struct SignIn<'a> {
 }
 
 /// Starts a session and gives its tokens. `also` is written in the same batch. Every way to sign
-/// in ends here.
+/// in ends here, or in [`super::mfa::ask`] where the user has a second factor.
 pub(super) async fn start<P: Platform>(
     cx: &Context<'_, P>,
     who: &SignIn<'_>,
     also: Vec<Statement>,
 ) -> Result<Reply, Error> {
-    let config = cx.config()?;
     let session = cx.new_id("ses")?;
+    let values = session_values(cx, who, &session)?;
     let mut writes = also;
-    writes.push(
-        INSERT_SESSION.bind(
-            &TenantId::proven(who.tenant),
-            [
-                session.as_str().into(),
-                who.user.into(),
-                cx.now.into(),
-                cx.now
-                    .plus(config.session_idle.min(config.session_max))
-                    .into(),
-                cx.now.plus(config.session_max).into(),
-                who.amr.into(),
-                user_agent(cx).into(),
-                network(cx.client).into(),
-            ],
-        ),
-    );
+    writes.push(INSERT_SESSION.bind(&TenantId::proven(who.tenant), values));
     writes.push(audit(cx, who.tenant, who.user, "auth.login", &session)?);
     cx.batch(&writes).await?;
+    hand_out(cx, who, &session)
+}
+
+/// What a new session's row holds, after its tenant.
+pub(super) fn session_values<P: Platform>(
+    cx: &Context<'_, P>,
+    who: &SignIn<'_>,
+    session: &str,
+) -> Result<[Value; 8], Error> {
+    let config = cx.config()?;
+    let idle = config.session_idle.min(config.session_max);
+    Ok([
+        session.into(),
+        who.user.into(),
+        cx.now.into(),
+        cx.now.plus(idle).into(),
+        cx.now.plus(config.session_max).into(),
+        who.amr.into(),
+        user_agent(cx).into(),
+        network(cx.client).into(),
+    ])
+}
+
+/// The first tokens of a session that was written.
+pub(super) fn hand_out<P: Platform>(
+    cx: &Context<'_, P>,
+    who: &SignIn<'_>,
+    session: &str,
+) -> Result<Reply, Error> {
     let subject = Subject {
         user: who.user,
         tenant: who.tenant,
-        session: &session,
+        session,
         role: who.role,
         amr: who.amr,
     };
     let refresh = Refresh {
-        session: session.clone(),
+        session: session.to_owned(),
         counter: 0,
     };
     tokens(cx, &subject, &refresh, who.keep)
@@ -170,7 +183,7 @@ pub(super) async fn refresh<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, I
         tenant: &session.tenant,
         session: &presented.session,
         role: &session.role,
-        amr: &session.amr,
+        amr: session.assured_amr(),
     };
     Ok(tokens(cx, &subject, &successor, keep)?)
 }
@@ -247,7 +260,7 @@ pub(super) async fn me<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Interr
         "tenant": {"id": actor.tenant.as_str(), "name": row.text(5)?, "plan": row.text(6)?},
         "permissions": actor.permissions.names(),
         "memberships": memberships,
-        "mfaEnabled": false,
+        "mfaEnabled": row.int(7)? > 0,
     })))
 }
 

@@ -23,7 +23,9 @@ crate::queries! {
         SELECT s.refresh_counter, s.refreshed_at,
             CASE WHEN s.ends_at < s.expires_at THEN s.ends_at ELSE s.expires_at END AS last_refresh,
             s.revoked_at, s.user_id,
-            s.tenant_id, m.role, u.disabled_at, t.deleted_at, s.amr
+            s.tenant_id, m.role, u.disabled_at, t.deleted_at, s.amr,
+            (SELECT COUNT(*) FROM mfa_factors f
+                WHERE f.user_id = u.id AND f.enabled_at IS NOT NULL) AS factors
         FROM sessions s
         JOIN users u ON u.id = s.user_id
         JOIN tenants t ON t.id = s.tenant_id
@@ -72,7 +74,9 @@ crate::queries! {
         ORDER BY created_at DESC, id DESC LIMIT ?4";
     /// `?1` tenant, `?2` user.
     PROFILE: TenantQuery = "auth.profile", "
-        SELECT u.id, u.email, u.email_verified_at, u.created_at, m.role, t.name, t.plan_id
+        SELECT u.id, u.email, u.email_verified_at, u.created_at, m.role, t.name, t.plan_id,
+            (SELECT COUNT(*) FROM mfa_factors f
+                WHERE f.user_id = u.id AND f.enabled_at IS NOT NULL) AS factors
         FROM users u
         JOIN memberships m ON m.user_id = u.id
         JOIN tenants t ON t.id = m.tenant_id
@@ -89,6 +93,8 @@ pub(super) struct Session {
     pub(super) tenant: String,
     pub(super) role: String,
     pub(super) amr: String,
+    /// Whether the user has a second factor now.
+    pub(super) second: bool,
 }
 
 impl Session {
@@ -104,6 +110,16 @@ impl Session {
             tenant: row.text(5)?.to_owned(),
             role: row.text(6)?.to_owned(),
             amr: row.text(9)?.to_owned(),
+            second: row.int(10)? > 0,
         })
+    }
+
+    /// How the session was proven, as far as it still counts: a second factor that was turned
+    /// off since does not.
+    pub(super) fn assured_amr(&self) -> &str {
+        match self.amr.split_once(' ') {
+            Some((first, _)) if !self.second => first,
+            _ => &self.amr,
+        }
     }
 }

@@ -49,6 +49,8 @@ pub struct TokenKeys {
     pub(super) cookie: Vec<[u8; 32]>,
     /// Key of what a sign-in through another provider derives from its state.
     pub(super) oauth: [u8; 32],
+    /// Keys of second factors' secrets at rest, the current one first.
+    pub(super) mfa: Vec<[u8; 32]>,
     /// Key of tokens in mails.
     pub(crate) mail: [u8; 32],
 }
@@ -84,6 +86,9 @@ impl TokenKeys {
                 .map(|secret| derive_key(secret, "cookie"))
                 .collect(),
             oauth: derive_key(config.refresh_secret.expose(), "oauth"),
+            mfa: refresh()
+                .map(|secret| derive_key(secret, "mfa-secret"))
+                .collect(),
             mail: derive_key(config.refresh_secret.expose(), "mail-token"),
         }
     }

@@ -45,6 +45,12 @@ pub struct Rule {
     pub window: i64,
 }
 
+/// Codes mailed to one account, which prove its second factor.
+pub const MFA_MAIL: Rule = Rule {
+    name: "mfa.mail",
+    hits: 3,
+    window: 10 * MINUTE,
+};
 /// Accounts registered from one source.
 pub const REGISTER_SOURCE: Rule = Rule {
     name: "register.source",

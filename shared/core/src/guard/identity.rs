@@ -7,13 +7,14 @@ use crate::http::{Access, Actor, Code, Error, HeaderSource};
 use crate::organizations::api_keys::key::KeyCredential;
 use crate::port::DatabaseError;
 use crate::sql::{Row, Statement};
-use crate::tenancy::{Permissions, Role, TenantId};
+use crate::tenancy::{Permission, Permissions, Role, TenantId};
 use crate::time::Millis;
 
 crate::queries! {
     /// `?1` session, `?2` user, `?3` tenant, all three from a signed token.
     SESSION_STATE: CredentialQuery = "identity.session", "
-        SELECT m.role, t.plan_id, s.revoked_at, s.expires_at, u.disabled_at, t.deleted_at
+        SELECT m.role, t.plan_id, s.revoked_at, s.expires_at, u.disabled_at, t.deleted_at,
+            s.amr, t.mfa_required_for
         FROM sessions s
         JOIN users u ON u.id = s.user_id
         JOIN memberships m ON m.user_id = s.user_id AND m.tenant_id = s.tenant_id
@@ -101,6 +102,14 @@ fn judge_member(
     let permissions = Permissions::of(role);
     if !permissions.hold(permission) {
         return Err(Error::lacks(permission));
+    }
+    let asked = match row.opt_text(7)? {
+        None => false,
+        Some("admins") => matches!(role, Role::Founder | Role::Admin),
+        Some(_) => true,
+    };
+    if asked && !row.text(6)?.contains(' ') && permission != Permission::OwnAccess {
+        return Err(Error::new(Code::MfaRequired));
     }
     Ok(Actor {
         tenant: TenantId::proven(claims.tenant.as_str()),

@@ -109,6 +109,22 @@ pub const CONFIRM: Lockout = Lockout {
     ..LOGIN
 };
 
+/// Codes of second factors and recovery codes, all together. It counts for the user wherever
+/// the attempts come from: whoever gets here has the first factor right, so no stranger can lock
+/// an owner out. Both arguments of [`Lockout::hit`] are the user's id.
+pub const MFA: Lockout = Lockout {
+    name: "mfa",
+    source: Rule {
+        name: "mfa.source",
+        ..LOGIN.source
+    },
+    account: Rule {
+        name: "mfa.account",
+        ..LOGIN.account
+    },
+    ..LOGIN
+};
+
 /// An attempt that may be evaluated.
 #[derive(Debug, Clone, Copy)]
 #[must_use]

@@ -105,8 +105,11 @@ codes! {
     SessionEnded = "SESSION_ENDED", 401, Auth, false, "This session has ended; sign in again.";
     ApiKeyInvalid = "API_KEY_INVALID", 401, Auth, false, "This API key is not valid.";
     CredentialsInvalid = "CREDENTIALS_INVALID", 401, Auth, false, "E-mail address or password is wrong, or the address is not confirmed yet.";
+    MfaCodeInvalid = "MFA_CODE_INVALID", 401, Auth, false, "This code is not right, or was used already.";
     Forbidden = "FORBIDDEN", 403, Auth, false, "You may not do this.";
     OauthEmailUnverified = "OAUTH_EMAIL_UNVERIFIED", 403, Auth, false, "The provider has not verified your e-mail address; verify it there, or sign in here and link the provider.";
+    MfaRequired = "MFA_REQUIRED", 403, Auth, false, "This organization asks for a second factor: set one up at /api/v1/auth/mfa/start, or sign in again with yours.";
+    ReauthRequired = "REAUTH_REQUIRED", 403, Auth, false, "Sign in again for this.";
     CsrfFailed = "CSRF_FAILED", 403, Auth, false, "This request lacks the CSRF token of its session; get one at /api/v1/auth/csrf.";
     PasswordWrong = "PASSWORD_WRONG", 403, Auth, false, "Your password is wrong.";
     ScopeMissing = "SCOPE_MISSING", 403, Auth, false, "This API key lacks the scope for this.";

@@ -84,6 +84,11 @@ impl<A> Route<A> {
         Self::new(Method::Patch, path, name, action, access, RateClass::Write)
     }
 
+    /// An entry for replacing.
+    pub const fn put(path: &'static str, name: &'static str, action: A, access: Access) -> Self {
+        Self::new(Method::Put, path, name, action, access, RateClass::Write)
+    }
+
     /// An entry for removing.
     pub const fn delete(path: &'static str, name: &'static str, action: A, access: Access) -> Self {
         Self::new(Method::Delete, path, name, action, access, RateClass::Write)

@@ -13,7 +13,7 @@ use crate::sql::{Row, Statement};
 use crate::time::{DAY, Millis};
 
 pub use send::{due, soon};
-pub use templates::{Template, token};
+pub use templates::{Template, code, token};
 
 crate::queries! {
     /// `?1` id, `?2` recipient, `?3` template, `?4` subject, `?5` nonce, `?6` now, `?7` hash of
@@ -45,6 +45,13 @@ crate::queries! {
     DROP_IF_RECORDED: SystemQuery = "mail.drop_if_recorded", "
         DELETE FROM mails WHERE recipient = ?1 AND template = ?2 AND subject_id = ?4
             AND sent_at IS NULL AND EXISTS (SELECT 1 FROM audit_log WHERE id = ?3)";
+    /// The same, only if the user `?4` has a second factor by mail that waits for the code with
+    /// hash `?7`.
+    QUEUE_IF_CODE: SystemQuery = "mail.queue_if_code", "
+        INSERT INTO mails (id, recipient, template, subject_id, nonce, created_at, leased_until)
+        SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?6 FROM mfa_factors
+        WHERE user_id = ?4 AND kind = 'email' AND secret = ?7
+        RETURNING id";
     /// `?1` recipient, `?2` template: what has not been sent holds a link that is dead.
     DROP_UNSENT: SystemQuery = "mail.drop_unsent", "
         DELETE FROM mails WHERE recipient = ?1 AND template = ?2 AND sent_at IS NULL";
@@ -107,6 +114,20 @@ impl Mail<'_> {
     pub fn queue(&self, now: Millis) -> Statement {
         let [id, recipient, template, subject, nonce] = self.params();
         QUEUE.bind([id, recipient, template, subject, nonce, now.into()])
+    }
+
+    /// Queues it in a batch, only if its user waits for the code with this hash at that point.
+    pub fn queue_if_code(&self, hash: &str, now: Millis) -> Statement {
+        let [id, recipient, template, subject, nonce] = self.params();
+        QUEUE_IF_CODE.bind([
+            id,
+            recipient,
+            template,
+            subject,
+            nonce,
+            now.into(),
+            hash.into(),
+        ])
     }
 
     /// Queues it in a batch unless a user holds that token, and at most once a day.

@@ -3,6 +3,7 @@
 pub mod api_keys;
 mod invitations;
 mod members;
+mod mfa;
 mod roles;
 mod routes;
 mod tenants;
@@ -16,6 +17,7 @@ pub(crate) const QUERIES: &[&[&crate::sql::Query]] = &[
     api_keys::QUERIES,
     invitations::QUERIES,
     members::QUERIES,
+    mfa::QUERIES,
     tenants::QUERIES,
 ];
 

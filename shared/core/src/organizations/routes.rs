@@ -1,6 +1,6 @@
 //! The organizations function's table.
 
-use super::{api_keys, invitations, members, roles, tenants};
+use super::{api_keys, invitations, members, mfa, roles, tenants};
 use crate::guard::rate_limit::RateClass;
 use crate::http::{Access, Context, Function, Idempotency, Interrupt, Reply, Route};
 use crate::port::Platform;
@@ -47,6 +47,8 @@ pub enum Action {
     ListKeys,
     /// Revoke an API key.
     RevokeKey,
+    /// Say who needs a second factor.
+    RequireMfa,
 }
 
 impl Function for Organizations {
@@ -158,6 +160,12 @@ impl Function for Organizations {
             Action::RevokeKey,
             Access::Member(Permission::ApiKeysWrite),
         ),
+        Route::put(
+            "/api/v1/organizations/current/mfa",
+            "organizations.require_mfa",
+            Action::RequireMfa,
+            Access::Member(Permission::SecurityWrite),
+        ),
     ];
 
     async fn handle<P: Platform>(action: Action, cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
@@ -179,6 +187,7 @@ impl Function for Organizations {
             Action::CreateKey => api_keys::create(cx).await,
             Action::ListKeys => api_keys::list(cx).await,
             Action::RevokeKey => api_keys::revoke(cx).await,
+            Action::RequireMfa => mfa::require(cx).await,
         }
     }
 }

@@ -69,6 +69,16 @@ crate::queries! {
         DELETE FROM exact_limits WHERE id IN
             (SELECT id FROM exact_limits WHERE window_ends_at <= ?1 LIMIT ?2)
             AND window_ends_at <= ?1 RETURNING 1";
+    CHALLENGES: SystemQuery = "cleanup.mfa_challenges", "
+        DELETE FROM mfa_challenges WHERE id IN
+            (SELECT id FROM mfa_challenges WHERE expires_at <= ?1 LIMIT ?2)
+            AND expires_at <= ?1 RETURNING 1";
+    /// Second factors that were never confirmed.
+    FACTORS: SystemQuery = "cleanup.mfa_unconfirmed", "
+        DELETE FROM mfa_factors WHERE (user_id, kind) IN
+            (SELECT user_id, kind FROM mfa_factors
+                WHERE enabled_at IS NULL AND created_at <= ?1 LIMIT ?2)
+            AND enabled_at IS NULL AND created_at <= ?1 RETURNING 1";
     /// Parts go with their job.
     JOBS: SystemQuery = "cleanup.jobs", "
         DELETE FROM jobs WHERE id IN
@@ -141,6 +151,16 @@ pub static POLICIES: &[Policy] = &[
         what: "exact_limits",
         kept: 0,
         queries: &[&LIMITS],
+    },
+    Policy {
+        what: "mfa_challenges",
+        kept: 0,
+        queries: &[&CHALLENGES],
+    },
+    Policy {
+        what: "mfa_unconfirmed",
+        kept: DAY,
+        queries: &[&FACTORS],
     },
     Policy {
         what: "jobs",

@@ -108,6 +108,8 @@ permissions! {
     MembersRead = 10, "members:read", Admin, "List members and invitations.";
     MembersWrite = 11, "members:write", Admin, "Invite and remove members, change their roles.";
     JobsAll = 12, "jobs:all", Admin, "See colleagues' jobs and their results.";
+    OwnAccess = 13, "access:own", Client, "Set up one's own second factor, sign out. The one permission that needs no second factor where the tenant asks for it.";
+    SecurityWrite = 14, "security:write", Admin, "Say what members must prove to sign in.";
 }
 
 /// A set of permissions: what a role holds, or less.

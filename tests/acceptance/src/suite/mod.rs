@@ -15,6 +15,7 @@ mod jobs;
 mod journey;
 mod lockout;
 mod members;
+mod mfa;
 mod oauth;
 mod organizations;
 mod passwords;
@@ -55,6 +56,7 @@ pub fn all() -> Vec<Test> {
         accounts::tests(),
         lockout::tests(),
         passwords::tests(),
+        mfa::tests(),
         api_keys::tests(),
         usage::tests(),
         billing::tests(),

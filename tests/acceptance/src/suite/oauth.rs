@@ -9,6 +9,7 @@ use crate::fixture::{PASSWORD, founder, login, new_email, register, text};
 use crate::idp;
 
 tests! { "oauth":
+    a_second_factor_is_asked_for ["D-04" "D-11"];
     a_new_person_gets_an_account ["D-11" "D-12"];
     the_same_person_comes_back_to_the_same_account ["D-11"];
     github_is_asked_by_its_api ["D-11"];
@@ -88,6 +89,53 @@ fn sign_in(api: &Api, claims: &Value) -> Value {
 fn me(api: &Api, tokens: &Value) -> Value {
     let access = text(&tokens["access_token"]);
     api.get("/api/v1/auth/me").bearer(&access).send().data(200)
+}
+
+fn a_second_factor_is_asked_for(api: &Api) {
+    let person = person(api);
+    let tokens = sign_in(api, &person);
+    let access = text(&tokens["access_token"]);
+    let act = |path: &str, body: &Value| {
+        let path = format!("/api/v1/auth/mfa/{path}");
+        api.post(&path, body).bearer(&access).send().data(200)
+    };
+    let secret = text(&act("start", &json!({}))["secret"]);
+    let code = crate::authenticator::code(&secret, api.now().0);
+    let codes = act("confirm", &json!({"code": code}))["recoveryCodes"].clone();
+
+    let asked = sign_in(api, &person);
+    assert_eq!(asked["mfa_required"], true);
+    assert!(asked["access_token"].is_null(), "{asked}");
+    let body = json!({"mfa_token": asked["mfa_token"], "recovery_code": codes[0]});
+    let tokens = api.post("/api/v1/auth/mfa/verify", &body).send().data(200);
+    me(api, &tokens);
+
+    let away = leave(api, "mock", "cookie");
+    let answer = come_back(api, "mock", &away, &person);
+    assert_eq!(answer.status, 302, "{}", answer.text());
+    let location = answer.header("location").unwrap();
+    assert!(location.ends_with("/home?x=1&mfa=required"), "{location}");
+    let cookies = answer
+        .headers
+        .iter()
+        .filter(|(name, _)| name == "set-cookie");
+    let set: Vec<&str> = cookies.map(|(_, value)| value.as_str()).collect();
+    assert!(
+        !set.iter().any(|cookie| cookie.contains("ek_access")),
+        "{set:?}"
+    );
+    let waiting = set
+        .iter()
+        .find(|cookie| cookie.starts_with("__Host-ek_mfa="));
+    let jar = waiting.unwrap().split(';').next().unwrap();
+    let verified = api
+        .post(
+            "/api/v1/auth/mfa/verify",
+            &json!({"recovery_code": codes[1]}),
+        )
+        .header("cookie", jar)
+        .send();
+    assert!(verified.data(200)["csrf_token"].is_string());
 }
 
 fn a_new_person_gets_an_account(api: &Api) {

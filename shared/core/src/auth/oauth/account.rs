@@ -13,8 +13,8 @@ use super::store::{
 };
 use crate::audit::Entry;
 use crate::auth::accounts::{INSERT_FOUNDER, INSERT_TENANT};
-use crate::auth::password;
 use crate::auth::session::{self, SignIn};
+use crate::auth::{mfa, password};
 use crate::guard::identity::Credential;
 use crate::http::{Code, Context, Error, Interrupt, Reply};
 use crate::port::{DatabaseError, Platform};
@@ -139,7 +139,13 @@ async fn enter<P: Platform>(
         amr: AMR,
         keep: flow.keep(),
     };
-    session::start(cx, &who, also).await
+    // The provider's word is one factor, whatever it asked for itself.
+    let rows = cx.query(mfa::FACTORS_ON.bind([who.user.into()])).await?;
+    let factors = mfa::kinds(&rows)?;
+    if factors.is_empty() {
+        return session::start(cx, &who, also).await;
+    }
+    mfa::ask(cx, &who, &factors, also).await
 }
 
 /// Links the person to a user who was signed in when they started.

@@ -196,7 +196,7 @@ pub(in super::super) async fn callback<P: Platform>(
         Ok(reply) => Ok(answer(ready, &flow, reply)),
         Err(error) if flow.cookies && error.code().status() < 500 => {
             let name = error.code().name();
-            Ok(Reply::Raw(back(ready, &flow, Some(name))))
+            Ok(Reply::Raw(back(ready, &flow, Some(("error", name)))))
         }
         Err(error) => Err(error.into()),
     }
@@ -228,19 +228,25 @@ fn answer(ready: &Ready, flow: &Flow, reply: Reply) -> Reply {
     if !flow.cookies {
         return reply.with_header("set-cookie", set_cookie("", 0));
     }
-    let mut response = back(ready, flow, None);
-    if let Reply::Json { headers, .. } = reply {
-        response.headers.extend(headers);
-    }
+    let headers = match reply {
+        Reply::Json { headers, .. } => headers,
+        Reply::Raw(response) => response.headers,
+    };
+    let waits = headers
+        .iter()
+        .any(|(_, value)| value.starts_with(cookie::MFA));
+    let mut response = back(ready, flow, waits.then_some(("mfa", "required")));
+    response.headers.extend(headers);
     Reply::Raw(response)
 }
 
-fn back(ready: &Ready, flow: &Flow, error: Option<&str>) -> Response {
+fn back(ready: &Ready, flow: &Flow, told: Option<(&str, &str)>) -> Response {
     let mut url = format!("{}{}", ready.config.frontend_url, flow.return_to);
-    if let Some(error) = error {
+    if let Some((name, value)) = told {
         url.push(if url.contains('?') { '&' } else { '?' });
-        url.push_str("error=");
-        url.push_str(error);
+        url.push_str(name);
+        url.push('=');
+        url.push_str(value);
     }
     let mut response = Response::empty(302);
     response.headers.push(("location", url));

@@ -1,0 +1,466 @@
+//! The second factor: setting it up, signing in with it, and getting rid of it.
+
+use serde_json::{Value, json};
+
+use super::tests;
+use crate::answer::Answer;
+use crate::api::Api;
+use crate::authenticator::code;
+use crate::fixture::{Founder, PASSWORD, founder, login, mail, text};
+
+const STEP: i64 = 30_000;
+const MINUTE: i64 = 60_000;
+
+tests! { "mfa":
+    setting_up_needs_a_code ["D-01" "D-02" "D-03" "A-12"];
+    sign_in_asks_for_the_code ["D-04" "A-13"];
+    a_pre_token_works_once_and_shortly ["D-04"];
+    one_of_parallel_verifications_wins ["D-04" "D-06"];
+    codes_are_not_replayed ["D-06"];
+    recovery_codes_work_once ["D-07" "D-03"];
+    wrong_codes_lock_all_factors ["D-08"];
+    turning_off_needs_fresh_proof ["D-09"];
+    assurance_ends_with_the_factor ["D-09"];
+    mailed_codes_are_a_second_factor ["D-05"];
+    mailed_codes_run_out ["D-05"];
+    a_tenant_may_ask_for_it ["D-10"];
+    a_tenant_may_ask_its_admins ["D-10"];
+}
+
+fn act(api: &Api, access: &str, path: &str, body: &Value) -> Answer {
+    acting(api, access, path, body, 0)
+}
+
+fn acting(api: &Api, access: &str, path: &str, body: &Value, later: i64) -> Answer {
+    api.post(&format!("/api/v1/auth/mfa/{path}"), body)
+        .bearer(access)
+        .later(later)
+        .send()
+}
+
+fn status(api: &Api, access: &str) -> Value {
+    api.get("/api/v1/auth/mfa/status")
+        .bearer(access)
+        .send()
+        .data(200)
+}
+
+/// Somebody whose authenticator app is set up.
+struct Armed {
+    founder: Founder,
+    secret: String,
+    recovery: Vec<String>,
+}
+
+fn armed(api: &Api) -> Armed {
+    let founder = founder(api);
+    let started = act(api, &founder.access, "start", &json!({})).data(200);
+    let secret = text(&started["secret"]);
+    let body = json!({"code": code(&secret, api.now().0)});
+    let confirmed = act(api, &founder.access, "confirm", &body).data(200);
+    let codes = confirmed["recoveryCodes"].as_array().unwrap();
+    Armed {
+        recovery: codes.iter().map(text).collect(),
+        founder,
+        secret,
+    }
+}
+
+impl Armed {
+    /// The first step of a sign-in.
+    fn begin(&self, api: &Api) -> String {
+        text(&login(api, &self.founder.email, PASSWORD).data(200)["mfa_token"])
+    }
+
+    /// The code of the next step: the one that set it up is used, and should the clock reach
+    /// that step on the way, it still holds.
+    fn code(&self, api: &Api, later: i64) -> String {
+        code(&self.secret, api.now().0 + later + STEP)
+    }
+
+    /// Both steps, so much later.
+    fn sign_in(&self, api: &Api, later: i64) -> Value {
+        let body = json!({"email": self.founder.email, "password": PASSWORD});
+        let asked = api
+            .post("/api/v1/auth/login", &body)
+            .later(later)
+            .send()
+            .data(200);
+        let code = self.code(api, later);
+        verify(
+            api,
+            &text(&asked["mfa_token"]),
+            &json!({"code": code}),
+            later,
+        )
+        .data(200)
+    }
+}
+
+fn verify(api: &Api, token: &str, answer: &Value, later: i64) -> Answer {
+    let mut body = answer.clone();
+    body["mfa_token"] = json!(token);
+    api.post("/api/v1/auth/mfa/verify", &body)
+        .later(later)
+        .send()
+}
+
+/// A code that is wrong now and around now.
+fn wrong(api: &Api, secret: &str) -> String {
+    let near: Vec<String> = (-3..=3)
+        .map(|step| code(secret, api.now().0 + step * STEP))
+        .collect();
+    let mut tries = (0..).map(|n| format!("{n:06}"));
+    tries.find(|code| !near.contains(code)).unwrap()
+}
+
+fn me(api: &Api, access: &str) -> Answer {
+    api.get("/api/v1/auth/me").bearer(access).send()
+}
+
+fn refreshed(api: &Api, tokens: &Value) -> Value {
+    let body = json!({"refresh_token": tokens["refresh_token"]});
+    api.post("/api/v1/auth/refresh", &body).send().data(200)
+}
+
+fn claims(access: &str) -> Value {
+    let payload = access.split('.').nth(1).unwrap();
+    let bytes = edgekeep_core::crypto::from_base64url(payload).unwrap();
+    serde_json::from_slice(&bytes).unwrap()
+}
+
+fn setting_up_needs_a_code(api: &Api) {
+    let founder = founder(api);
+    let access = founder.access.as_str();
+    let confirm = |code: &str| act(api, access, "confirm", &json!({"code": code}));
+    confirm("123456").refused(409, "STATE_CONFLICT");
+    let first = act(api, access, "start", &json!({})).data(200);
+    let second = act(api, access, "start", &json!({"method": "totp"})).data(200);
+    assert_ne!(first["secret"], second["secret"]);
+    let secret = text(&second["secret"]);
+    let uri = text(&second["otpauthUri"]);
+    assert!(uri.starts_with("otpauth://totp/"), "{uri}");
+    assert!(uri.contains(&format!("secret={secret}&")), "{uri}");
+    assert_eq!(secret.len(), 32);
+    let before = status(api, access);
+    assert_eq!(before["status"], "disabled");
+    assert_eq!(before["pending"], json!(["totp"]));
+    assert_eq!(me(api, access).data(200)["mfaEnabled"], false);
+
+    confirm(&wrong(api, &secret)).blames("code");
+    let confirmed = confirm(&code(&secret, api.now().0)).data(200);
+    let codes = confirmed["recoveryCodes"].as_array().unwrap();
+    assert_eq!(codes.len(), 10);
+    let distinct: std::collections::BTreeSet<_> = codes.iter().map(text).collect();
+    assert_eq!(distinct.len(), 10);
+    confirm(&code(&secret, api.now().0 + STEP)).refused(409, "STATE_CONFLICT");
+    act(api, access, "start", &json!({})).refused(409, "STATE_CONFLICT");
+    let after = status(api, access);
+    assert_eq!(after["status"], "enabled");
+    assert_eq!(after["methods"], json!(["totp"]));
+    assert_eq!(after["recoveryCodesLeft"], 10);
+    assert_eq!(me(api, access).data(200)["mfaEnabled"], true);
+    assert!(!me(api, access).text().contains(&secret));
+}
+
+fn sign_in_asks_for_the_code(api: &Api) {
+    let armed = armed(api);
+    let asked = login(api, &armed.founder.email, PASSWORD);
+    assert_eq!(asked.sql(), 2);
+    let data = asked.data(200);
+    assert_eq!(data["mfa_required"], true);
+    assert_eq!(data["methods"], json!(["totp", "recovery_code"]));
+    assert!(!asked.text().contains("access_token"), "{}", asked.text());
+    assert!(!asked.text().contains("refresh_token"), "{}", asked.text());
+    let token = text(&data["mfa_token"]);
+    assert_eq!(me(api, &token).status, 401);
+    let wrong = json!({"code": wrong(api, &armed.secret)});
+    verify(api, &token, &wrong, 0).refused(401, "MFA_CODE_INVALID");
+    verify(api, &token, &json!({}), 0).blames("code");
+    let code = armed.code(api, 0);
+    let answer = verify(api, &token, &json!({"code": code}), 0);
+    assert_eq!(answer.sql(), 2);
+    let tokens = answer.data(200);
+    let access = text(&tokens["access_token"]);
+    me(api, &access).data(200);
+    assert_eq!(claims(&access)["amr"], json!(["pwd", "otp"]));
+    assert_eq!(claims(&access)["aal"], 2);
+    let next = refreshed(api, &tokens);
+    assert_eq!(claims(&text(&next["access_token"]))["aal"], 2);
+}
+
+fn a_pre_token_works_once_and_shortly(api: &Api) {
+    let armed = armed(api);
+    let token = armed.begin(api);
+    let recovery = |index: usize| json!({"recovery_code": armed.recovery[index]});
+    for bad in [
+        "",
+        "x",
+        "x.y",
+        &format!("{token}x"),
+        armed.founder.refresh.as_str(),
+    ] {
+        let answer = verify(api, bad, &recovery(0), 0);
+        assert!(
+            matches!(answer.status, 400 | 401),
+            "{bad}: {}",
+            answer.text()
+        );
+    }
+    verify(api, &token, &recovery(0), 5 * MINUTE + 1_000).refused(401, "TOKEN_INVALID");
+    verify(api, &token, &recovery(0), 4 * MINUTE).data(200);
+    verify(api, &token, &recovery(1), 0).refused(401, "TOKEN_INVALID");
+}
+
+fn one_of_parallel_verifications_wins(api: &Api) {
+    let armed = armed(api);
+    let token = armed.begin(api);
+    let answer = json!({"code": armed.code(api, 0)});
+    let statuses = |answers: Vec<Answer>| {
+        let won = answers.iter().filter(|answer| answer.status == 200).count();
+        let sound = |status: u16| matches!(status, 200 | 401 | 429);
+        assert!(answers.iter().all(|answer| sound(answer.status)));
+        won
+    };
+    let same = api.parallel(20, |_| verify(api, &token, &answer, 0));
+    assert_eq!(statuses(same), 1);
+    // One code, and a pre-token for each.
+    let armed = self::armed(api);
+    let tokens: Vec<String> = (0..6).map(|_| armed.begin(api)).collect();
+    let answer = json!({"code": armed.code(api, 0)});
+    let many = api.parallel(6, |index| verify(api, &tokens[index], &answer, 0));
+    assert_eq!(statuses(many), 1);
+}
+
+fn codes_are_not_replayed(api: &Api) {
+    let armed = armed(api);
+    let now = armed.code(api, 0);
+    let answer = json!({"code": now});
+    verify(api, &armed.begin(api), &answer, 0).data(200);
+    verify(api, &armed.begin(api), &answer, 0).refused(401, "MFA_CODE_INVALID");
+    // Older than the one before: never, even where it was not used.
+    let late = 6 * STEP;
+    let tokens = [(); 5].map(|()| armed.begin(api));
+    // A moment early in its step, so that the steps are what they are called.
+    while api.now().0 % STEP > STEP / 2 {
+        std::thread::sleep(std::time::Duration::from_millis(200));
+    }
+    let steps = [(-2, 401), (-1, 200), (-1, 401), (2, 401), (1, 200)];
+    for ((step, status), token) in steps.into_iter().zip(&tokens) {
+        let body = json!({"code": code(&armed.secret, api.now().0 + late + step * STEP)});
+        let answer = verify(api, token, &body, late);
+        assert_eq!(answer.status, status, "step {step}: {}", answer.text());
+    }
+}
+
+fn recovery_codes_work_once(api: &Api) {
+    let armed = armed(api);
+    let first = json!({"recovery_code": armed.recovery[0].to_uppercase().replace('-', " ")});
+    let token = armed.begin(api);
+    let same = api.parallel(2, |_| verify(api, &token, &first, 0));
+    assert_eq!(same.iter().filter(|answer| answer.status == 200).count(), 1);
+    verify(api, &armed.begin(api), &first, 0).refused(401, "MFA_CODE_INVALID");
+    let second = json!({"recovery_code": armed.recovery[1]});
+    let access = text(&verify(api, &armed.begin(api), &second, 0).data(200)["access_token"]);
+    assert_eq!(status(api, &access)["recoveryCodesLeft"], 8);
+
+    let drawn = act(api, &access, "recovery-codes", &json!({})).data(200);
+    let drawn = drawn["recoveryCodes"].as_array().unwrap();
+    assert_eq!(drawn.len(), 10);
+    assert_eq!(status(api, &access)["recoveryCodesLeft"], 10);
+    let old = json!({"recovery_code": armed.recovery[2]});
+    verify(api, &armed.begin(api), &old, 0).refused(401, "MFA_CODE_INVALID");
+    let new = json!({"recovery_code": drawn[0]});
+    verify(api, &armed.begin(api), &new, 0).data(200);
+}
+
+fn wrong_codes_lock_all_factors(api: &Api) {
+    let armed = armed(api);
+    let token = armed.begin(api);
+    let wrong = json!({"code": wrong(api, &armed.secret)});
+    verify(api, &token, &wrong, 0).refused(401, "MFA_CODE_INVALID");
+    let bad = json!({"recovery_code": "aaaa-aaaa-aaaa-aaaa"});
+    verify(api, &token, &bad, 0).refused(401, "MFA_CODE_INVALID");
+    let third = verify(api, &token, &wrong, 0);
+    third.refused(429, "ACCOUNT_LOCKED");
+    let wait: i64 = third.header("retry-after").unwrap().parse().unwrap();
+    let right = json!({"code": armed.code(api, 0)});
+    let locked = verify(api, &token, &right, 0);
+    locked.refused(429, "ACCOUNT_LOCKED");
+    assert!(locked.header("retry-after").is_some());
+    let recovery = json!({"recovery_code": armed.recovery[0]});
+    assert_eq!(verify(api, &armed.begin(api), &recovery, 0).status, 429);
+    armed.sign_in(api, (wait + 1) * 1_000);
+}
+
+fn turning_off_needs_fresh_proof(api: &Api) {
+    let armed = armed(api);
+    let access = armed.founder.access.as_str();
+    let old = 11 * MINUTE;
+    let disable = |body: &Value| acting(api, access, "disable", body, old);
+    disable(&json!({})).refused(403, "REAUTH_REQUIRED");
+    disable(&json!({"password": PASSWORD})).refused(403, "REAUTH_REQUIRED");
+    disable(&json!({"code": armed.code(api, old)})).refused(403, "REAUTH_REQUIRED");
+    let redraw = acting(api, access, "recovery-codes", &json!({}), old);
+    redraw.refused(403, "REAUTH_REQUIRED");
+    let code = armed.code(api, old);
+    disable(&json!({"password": "not the pass phrase", "code": code}))
+        .refused(401, "MFA_CODE_INVALID");
+    disable(&json!({"password": PASSWORD, "code": code, "method": "email"}))
+        .refused(409, "STATE_CONFLICT");
+    assert_eq!(status(api, access)["enabled"], true);
+    disable(&json!({"password": PASSWORD, "code": code})).data(200);
+    let after = status(api, access);
+    assert_eq!(after["status"], "disabled");
+    assert_eq!(after["recoveryCodesLeft"], 0);
+    disable(&json!({})).refused(409, "STATE_CONFLICT");
+    assert!(login(api, &armed.founder.email, PASSWORD).data(200)["access_token"].is_string());
+    // An old session may not set a new one up without the password either.
+    let start = |body: &Value| acting(api, access, "start", body, old);
+    start(&json!({})).refused(403, "REAUTH_REQUIRED");
+    start(&json!({"password": "not the pass phrase"})).refused(401, "CREDENTIALS_INVALID");
+    start(&json!({"password": PASSWORD})).data(200);
+}
+
+fn assurance_ends_with_the_factor(api: &Api) {
+    let armed = armed(api);
+    let tokens = armed.sign_in(api, 0);
+    let other = armed.sign_in(api, STEP);
+    let access = text(&tokens["access_token"]);
+    act(api, &access, "disable", &json!({"method": "all"})).data(200);
+    api.get("/api/v1/auth/me")
+        .bearer(&text(&other["access_token"]))
+        .later(STEP)
+        .send()
+        .data(200);
+    let next = refreshed(api, &other);
+    assert_eq!(claims(&text(&next["access_token"]))["aal"], 1);
+    assert_eq!(claims(&text(&next["access_token"]))["amr"], json!(["pwd"]));
+}
+
+fn mailed_code(api: &Api, email: &str) -> String {
+    let mail = text(&mail(api, email)["text"]);
+    let digits = mail.split("code is ").nth(1).unwrap();
+    digits.chars().take(6).collect()
+}
+
+/// Somebody whose second factor is mail alone.
+fn mailed(api: &Api) -> Founder {
+    let founder = founder(api);
+    let email = json!({"method": "email"});
+    act(api, &founder.access, "start", &email).data(200);
+    let code = mailed_code(api, &founder.email);
+    let body = json!({"method": "email", "code": code});
+    act(api, &founder.access, "confirm", &body).data(200);
+    founder
+}
+
+fn send(api: &Api, token: &str, later: i64) -> Answer {
+    api.post("/api/v1/auth/mfa/email/send", &json!({"mfa_token": token}))
+        .later(later)
+        .send()
+}
+
+fn mailed_codes_are_a_second_factor(api: &Api) {
+    let founder = mailed(api);
+    let asked = login(api, &founder.email, PASSWORD).data(200);
+    assert_eq!(asked["methods"], json!(["email", "recovery_code"]));
+    let token = text(&asked["mfa_token"]);
+    send(api, &token, 0).data(202);
+    let old = mailed_code(api, &founder.email);
+    assert!(
+        old.len() == 6 && old.chars().all(|c| c.is_ascii_digit()),
+        "{old}"
+    );
+    send(api, &token, 0).data(202);
+    let code = mailed_code(api, &founder.email);
+    assert_ne!(old, code);
+    verify(api, &token, &json!({"code": old}), 0).refused(401, "MFA_CODE_INVALID");
+    let tokens = verify(api, &token, &json!({"code": code}), 0).data(200);
+    assert_eq!(claims(&text(&tokens["access_token"]))["aal"], 2);
+    // Used up, for another sign-in too.
+    let again = text(&login(api, &founder.email, PASSWORD).data(200)["mfa_token"]);
+    verify(api, &again, &json!({"code": code}), 0).refused(401, "MFA_CODE_INVALID");
+    // The one that set it up and two more: enough for ten minutes.
+    let over = send(api, &again, 0);
+    over.refused(429, "RATE_LIMITED");
+    assert!(over.header("retry-after").is_some());
+    // Who has an app alone gets no mail: it would be a way around the app.
+    let armed = armed(api);
+    send(api, &armed.begin(api), 0).refused(409, "STATE_CONFLICT");
+    send(api, "x.y", 0).refused(401, "TOKEN_INVALID");
+}
+
+fn mailed_codes_run_out(api: &Api) {
+    let founder = mailed(api);
+    let body = json!({"email": founder.email, "password": PASSWORD});
+    let begin = |later: i64| {
+        let call = api.post("/api/v1/auth/login", &body).later(later);
+        text(&call.send().data(200)["mfa_token"])
+    };
+    send(api, &begin(0), 0).data(202);
+    let code = mailed_code(api, &founder.email);
+    let late = 10 * MINUTE + 1_000;
+    verify(api, &begin(late), &json!({"code": code}), late).refused(401, "MFA_CODE_INVALID");
+    // In time, but after five tries: three, the end of the lockout, and two more.
+    let founder = mailed(api);
+    let token = text(&login(api, &founder.email, PASSWORD).data(200)["mfa_token"]);
+    send(api, &token, 0).data(202);
+    let code = mailed_code(api, &founder.email);
+    let bad = json!({"code": if code == "000000" { "000001" } else { "000000" }});
+    for (later, status) in [(0, 401), (0, 401), (0, 429), (61_000, 401), (61_000, 401)] {
+        assert_eq!(verify(api, &token, &bad, later).status, status);
+    }
+    let last = verify(api, &token, &json!({"code": code}), 61_000);
+    last.refused(429, "ACCOUNT_LOCKED");
+}
+
+fn require(api: &Api, access: &str, who: &str) -> Answer {
+    api.call("PUT", "/api/v1/organizations/current/mfa")
+        .json(&json!({"required": who}))
+        .bearer(access)
+        .send()
+}
+
+fn a_tenant_may_ask_for_it(api: &Api) {
+    let founder = founder(api);
+    let access = founder.access.as_str();
+    require(api, access, "everybody").blames("required");
+    require(api, access, "all").refused(403, "MFA_REQUIRED");
+    let armed = armed(api);
+    let weak = text(&armed.sign_in(api, 0)["access_token"]);
+    let done = require(api, &weak, "all");
+    done.data(200);
+    me(api, &weak).data(200);
+    // Without the factor every door but those for setting it up is shut, at once.
+    act(api, &weak, "disable", &json!({})).data(200);
+    let plain = login(api, &armed.founder.email, PASSWORD).data(200);
+    let plain = text(&plain["access_token"]);
+    me(api, &plain).refused(403, "MFA_REQUIRED");
+    let keys = api.get("/api/v1/api-keys").bearer(&plain).send();
+    keys.refused(403, "MFA_REQUIRED");
+    require(api, &plain, "none").refused(403, "MFA_REQUIRED");
+    let started = act(api, &plain, "start", &json!({})).data(200);
+    let secret = text(&started["secret"]);
+    let body = json!({"code": code(&secret, api.now().0)});
+    act(api, &plain, "confirm", &body).data(200);
+    let opened = me(api, &plain);
+    assert_eq!(opened.sql(), 1);
+    opened.data(200);
+    require(api, &plain, "none").data(200);
+}
+
+fn a_tenant_may_ask_its_admins(api: &Api) {
+    let armed = armed(api);
+    let access = text(&armed.sign_in(api, 0)["access_token"]);
+    require(api, &access, "admins").data(200);
+    act(api, &access, "disable", &json!({})).data(200);
+    let plain = login(api, &armed.founder.email, PASSWORD).data(200);
+    let plain = text(&plain["access_token"]);
+    me(api, &plain).refused(403, "MFA_REQUIRED");
+    let out = api
+        .call("POST", "/api/v1/auth/logout")
+        .bearer(&plain)
+        .send();
+    out.data(200);
+}
