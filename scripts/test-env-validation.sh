@@ -16,13 +16,14 @@ trap 'rm -f "$output"' EXIT
 failed=0
 
 access=$(scripts/secret) refresh=$(scripts/secret) service=$(scripts/secret) former=$(scripts/secret)
+audit=$(scripts/secret)
 # Stands in every bad value, so that one look shows whether a value was printed.
 mark=hunter2
 
 # judge NAME=value...: the sound environment with these instead, and nothing of this shell's.
 judge() {
   env -i ENVIRONMENT=production JWT_SECRET="$access" JWT_REFRESH_SECRET="$refresh" SERVICE_JWT_SECRET="$service" \
-    GATEWAY_URL=https://api.acme.test FRONTEND_URL=https://app.acme.test \
+    AUDIT_SECRET="$audit" GATEWAY_URL=https://api.acme.test FRONTEND_URL=https://app.acme.test \
     EMAIL_PROVIDER=resend RESEND_API_KEY="re_$mark-$former" EMAIL_FROM="Acme <$mark@acme.test>" BILLING_ENABLED=true \
     STRIPE_WEBHOOK_SECRET="whsec_$mark$former" STRIPE_SECRET_KEY="sk_live_$mark$former" "$@" "$tool" config >"$output" 2>&1
 }
@@ -39,7 +40,7 @@ report() {
 }
 
 # leaks: whether a value stands in the output.
-leaks() { grep -qFe "$mark" -e "$access" -e "$refresh" -e "$service" -e "$former" "$output"; }
+leaks() { grep -qFe "$mark" -e "$access" -e "$refresh" -e "$service" -e "$former" -e "$audit" "$output"; }
 
 # accepts what NAME=value...
 accepts() {
@@ -64,12 +65,12 @@ refuses() {
 accepts 'a sound environment'
 accepts 'billing off, and no Stripe secrets' BILLING_ENABLED=false STRIPE_WEBHOOK_SECRET='' STRIPE_SECRET_KEY=''
 accepts 'former secrets' JWT_OLD_SECRETS="$mark-$former,$mark-older-$former" SERVICE_JWT_OLD_SECRETS="$former"
-for list in JWT_OLD_SECRETS JWT_REFRESH_OLD_SECRETS SERVICE_JWT_OLD_SECRETS; do
+for list in JWT_OLD_SECRETS JWT_REFRESH_OLD_SECRETS SERVICE_JWT_OLD_SECRETS AUDIT_OLD_SECRETS; do
   refuses "$list with a short one" $list 'fewer than 32' $list="$former,$mark"
   refuses "$list with a sample" $list 'sample' $list=changeme-$mark-changeme-changeme-changeme
   refuses "$list with a current one" $list 'must differ' $list="$former,$service"
 done
-for key in JWT_SECRET JWT_REFRESH_SECRET SERVICE_JWT_SECRET; do
+for key in JWT_SECRET JWT_REFRESH_SECRET SERVICE_JWT_SECRET AUDIT_SECRET; do
   refuses "$key missing" $key 'is not set' $key=
   refuses "$key of 31 characters" $key 'fewer than 32' $key=$mark-with-only-31-characters
   refuses "$key a sample value" $key 'sample' $key=changeme-$mark-changeme-changeme-changeme

@@ -3,6 +3,7 @@
 use core::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
+use crate::audit::AuditKeys;
 use crate::auth::oauth::Endpoints;
 use crate::auth::token::{TokenCache, TokenKeys};
 use crate::config::{Config, ConfigError, VARIABLES};
@@ -23,6 +24,8 @@ pub struct Ready {
     pub config: Config,
     /// Keys derived from it.
     pub keys: TokenKeys,
+    /// Keys of the audit log.
+    pub audit: AuditKeys,
     /// Access tokens that this isolate has verified before.
     pub tokens: RefCell<TokenCache>,
     /// Counters of the general rate limit.
@@ -79,6 +82,7 @@ impl App {
             .collect();
         let ready = Config::load(&get).map(|config| Ready {
             keys: TokenKeys::derive(&config),
+            audit: AuditKeys::derive(&config),
             config,
             tokens: RefCell::default(),
             limiter: RefCell::default(),

@@ -75,7 +75,6 @@ pub fn routes() -> Vec<(&'static str, &'static RouteInfo)> {
 /// Every statement of the product.
 pub fn queries() -> Vec<&'static Query> {
     let mut lists = vec![
-        audit::QUERIES,
         usage::QUERIES,
         billing::QUERIES,
         stripe::QUERIES,
@@ -89,6 +88,7 @@ pub fn queries() -> Vec<&'static Query> {
         guard::lockout::QUERIES,
     ];
     lists.extend(auth::QUERIES);
+    lists.extend(audit::ALL_QUERIES);
     lists.extend(organizations::QUERIES);
     lists.extend(scheduler::QUERIES);
     lists.into_iter().flatten().copied().collect()

@@ -76,7 +76,7 @@ pub struct FaultyStore {
 }
 
 /// What makes a test server one that production accepts.
-pub const PRODUCTION: [(&str, &str); 12] = [
+pub const PRODUCTION: [(&str, &str); 13] = [
     ("ENVIRONMENT", "production"),
     ("TEST_CLOCK", "false"),
     ("EMAIL_PROVIDER", "resend"),
@@ -88,6 +88,7 @@ pub const PRODUCTION: [(&str, &str); 12] = [
     ("JWT_SECRET", "q1Zl8TjVnB5xWc2RyUo7KmPd4GhSf9Ae"),
     ("JWT_REFRESH_SECRET", "w2Xk9UiYmN6zVb3TtRp8LqJs5FgDh0Ce"),
     ("SERVICE_JWT_SECRET", "e3Cj0OhPlM7aBv4YrEu9KwHd6SfGi1Qx"),
+    ("AUDIT_SECRET", "t7Nb2XkLqV5oZr8WsPy1JmHc4UeGd9Fi"),
     ("STRIPE_WEBHOOK_SECRET", "whsec_r4Vh1IgAkL8sNc5UeWq0JyTf"),
 ];
 
@@ -148,11 +149,19 @@ impl World {
         self.woken.borrow_mut().try_recv().ok()
     }
 
-    /// The log's lines of that event.
+    /// How many of the log's lines are of that event.
     pub fn logged(&self, event: &str) -> usize {
-        let wanted = format!("\"event\":\"{event}\"");
+        self.lines_of(event).len()
+    }
+
+    /// The log's lines of that event.
+    pub fn lines_of(&self, event: &str) -> Vec<Value> {
         let lines = self.lines.borrow();
-        lines.iter().filter(|line| line.contains(&wanted)).count()
+        let parsed = lines
+            .iter()
+            .filter_map(|line| serde_json::from_str(line).ok());
+        let parsed = parsed.filter(|line: &Value| line["event"] == event);
+        parsed.collect()
     }
 
     pub fn set(&self, fault: Fault) {

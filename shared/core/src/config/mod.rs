@@ -105,6 +105,10 @@ pub struct Config {
     pub refresh_secret: Secret,
     /// `SERVICE_JWT_SECRET`: service tokens are signed with it.
     pub service_secret: Secret,
+    /// `AUDIT_SECRET`: keys of the audit log's MACs are derived from it.
+    pub audit_secret: Secret,
+    /// `AUDIT_OLD_SECRETS`: what these sealed still verifies; kept as long as the log.
+    pub audit_old_secrets: Vec<Secret>,
     /// `JWT_ISSUER`, the `iss` of tokens.
     pub issuer: String,
     /// `JWT_AUDIENCE`, the `aud` of tokens.
@@ -185,6 +189,8 @@ impl Config {
             service_old_secrets: from.former_keys("SERVICE_JWT_OLD_SECRETS"),
             refresh_secret: from.key("JWT_REFRESH_SECRET"),
             service_secret: from.key("SERVICE_JWT_SECRET"),
+            audit_secret: from.strict_key("AUDIT_SECRET"),
+            audit_old_secrets: from.former_keys("AUDIT_OLD_SECRETS"),
             issuer: from.text("JWT_ISSUER", "edgekeep"),
             audience: from.text("JWT_AUDIENCE", "edgekeep-api"),
             gateway_url: from.url("GATEWAY_URL", "http://127.0.0.1:8787"),

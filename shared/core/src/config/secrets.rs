@@ -46,6 +46,15 @@ impl Loader<'_> {
         Secret(text)
     }
 
+    /// A signing key that development and tests may do without.
+    pub(super) fn strict_key(&mut self, name: &str) -> Secret {
+        if self.strict || self.value(name).is_some() {
+            return self.key(name);
+        }
+        self.weakness(format!("{name} is not set"));
+        Secret(String::new())
+    }
+
     /// Former signing keys, which what is signed with them makes as good as the current one.
     pub(super) fn former_keys(&mut self, name: &str) -> Vec<Secret> {
         let list = self.secret_list(name);
@@ -80,9 +89,11 @@ impl Loader<'_> {
             ("JWT_SECRET", one(&config.jwt_secret)),
             ("JWT_REFRESH_SECRET", one(&config.refresh_secret)),
             ("SERVICE_JWT_SECRET", one(&config.service_secret)),
+            ("AUDIT_SECRET", one(&config.audit_secret)),
             ("JWT_OLD_SECRETS", &config.jwt_old_secrets),
             ("JWT_REFRESH_OLD_SECRETS", &config.refresh_old_secrets),
             ("SERVICE_JWT_OLD_SECRETS", &config.service_old_secrets),
+            ("AUDIT_OLD_SECRETS", &config.audit_old_secrets),
             ("STRIPE_WEBHOOK_SECRET", &config.stripe_webhook_secrets),
         ];
         let all: Vec<_> = lists

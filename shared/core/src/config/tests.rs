@@ -14,6 +14,10 @@ fn good() -> BTreeMap<&'static str, &'static str> {
             "SERVICE_JWT_SECRET",
             "VGhpcmRLZXlUaGlyZEtleVRoaXJkS2V5VGhpcmRLZXk=",
         ),
+        (
+            "AUDIT_SECRET",
+            "RmlmdGhLZXkxRmlmdGhLZXkyRmlmdGhLZXkzRmlmdGg=",
+        ),
         ("GATEWAY_URL", "https://api.acme.test"),
         ("FRONTEND_URL", "https://app.acme.test"),
         ("EMAIL_PROVIDER", "resend"),
@@ -45,6 +49,7 @@ fn all_problems_are_reported_at_once() {
         "JWT_SECRET",
         "JWT_REFRESH_SECRET",
         "SERVICE_JWT_SECRET",
+        "AUDIT_SECRET",
         "GATEWAY_URL",
         "FRONTEND_URL",
         "EMAIL_PROVIDER",
@@ -147,6 +152,7 @@ fn former_secrets_are_judged_like_current_ones() {
         "JWT_OLD_SECRETS",
         "JWT_REFRESH_OLD_SECRETS",
         "SERVICE_JWT_OLD_SECRETS",
+        "AUDIT_OLD_SECRETS",
     ] {
         let strong = "Rm91cnRoS2V5Rm91cnRoS2V5Rm91cnRoS2V5Rm91cnQ=";
         let mut values = good();
@@ -235,7 +241,7 @@ fn the_secrets_of_our_tests_are_samples() {
         .filter(|(name, _)| name.ends_with("_SECRET"));
     values.extend(secrets);
     let error = load(&values).unwrap_err().to_string();
-    assert_eq!(error.matches("sample").count(), 3, "{error}");
+    assert_eq!(error.matches("sample").count(), 4, "{error}");
     assert!(error.contains("STRIPE_WEBHOOK_SECRET"), "{error}");
 }
 

@@ -72,6 +72,16 @@ pub const VARIABLES: &[Variable] = &[
         None,
         "service tokens (HS256); 32 characters or more",
     ),
+    secret(
+        "AUDIT_SECRET",
+        None,
+        "seals the audit log; 32 characters or more; development may do without",
+    ),
+    secret(
+        "AUDIT_OLD_SECRETS",
+        Some(""),
+        "former AUDIT_SECRETs, comma separated; kept as long as what they sealed",
+    ),
     plain("JWT_ISSUER", "edgekeep", "iss of tokens"),
     plain("JWT_AUDIENCE", "edgekeep-api", "aud of tokens"),
     plain(

@@ -143,7 +143,10 @@ impl<P: Platform> Context<'_, P> {
         check(core::slice::from_ref(&statement))?;
         Meter::count(&self.meter.sql);
         let result = self.platform.database()?.query(&statement).await;
-        result.map_err(|error| named(error, core::slice::from_ref(&statement)))
+        let statements = core::slice::from_ref(&statement);
+        let rows = result.map_err(|error| named(error, statements))?;
+        self.tell(statements, core::slice::from_ref(&rows));
+        Ok(rows)
     }
 
     /// Runs all statements or none: one round trip.
@@ -151,7 +154,9 @@ impl<P: Platform> Context<'_, P> {
         check(statements)?;
         Meter::count(&self.meter.sql);
         let result = self.platform.database()?.batch(statements).await;
-        result.map_err(|error| named(error, statements))
+        let rows = result.map_err(|error| named(error, statements))?;
+        self.tell(statements, &rows);
+        Ok(rows)
     }
 
     /// Judges the caller by the rows that hold now, and reads what the handler needs in the
@@ -323,9 +328,28 @@ impl<P: Platform> Context<'_, P> {
         let threshold = self
             .ready
             .map_or(Level::Info, |ready| ready.config.log_level);
-        if level < threshold {
-            return;
+        if level >= threshold {
+            let fields = fields
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), value.clone()));
+            self.line(level, event, fields);
         }
+    }
+
+    /// The audit log's second sink: what was recorded is logged too, whatever the threshold.
+    fn tell(&self, statements: &[Statement], rows: &[Vec<Row>]) {
+        for fields in crate::audit::told(statements, rows) {
+            self.line(Level::Info, "audit", fields);
+        }
+    }
+
+    /// Writes one line to the log, whatever `LOG_LEVEL` says.
+    pub(crate) fn line(
+        &self,
+        level: Level,
+        event: &str,
+        fields: impl IntoIterator<Item = (String, Json)>,
+    ) {
         let mut line = Map::new();
         line.insert("level".to_owned(), level.name().into());
         line.insert("time".to_owned(), self.now.rfc3339().into());
@@ -333,11 +357,7 @@ impl<P: Platform> Context<'_, P> {
         line.insert("route".to_owned(), self.route.name.into());
         line.insert("request_id".to_owned(), self.ids.request_id.as_str().into());
         line.insert("trace_id".to_owned(), self.ids.trace_id.as_str().into());
-        line.extend(
-            fields
-                .iter()
-                .map(|(name, value)| ((*name).to_owned(), value.clone())),
-        );
+        line.extend(fields);
         self.platform.log(level, &Json::Object(line).to_string());
     }
 

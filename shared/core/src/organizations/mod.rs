@@ -1,6 +1,7 @@
 //! Organisations: what belongs to a tenant as a whole.
 
 pub mod api_keys;
+mod audit;
 mod invitations;
 mod members;
 mod mfa;
@@ -15,6 +16,7 @@ use crate::tenancy::Role;
 
 pub(crate) const QUERIES: &[&[&crate::sql::Query]] = &[
     api_keys::QUERIES,
+    audit::QUERIES,
     invitations::QUERIES,
     members::QUERIES,
     mfa::QUERIES,

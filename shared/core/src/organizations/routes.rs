@@ -1,12 +1,12 @@
 //! The organizations function's table.
 
-use super::{api_keys, invitations, members, mfa, roles, tenants};
+use super::{api_keys, audit, invitations, members, mfa, roles, tenants};
 use crate::guard::rate_limit::RateClass;
 use crate::http::{Access, Context, Function, Idempotency, Interrupt, Reply, Route};
 use crate::port::Platform;
 use crate::tenancy::Permission;
 
-/// What belongs to a tenant as a whole: its name, members, invitations, API keys.
+/// What belongs to a tenant as a whole: its name, members, invitations, API keys, audit log.
 #[derive(Debug)]
 pub struct Organizations;
 
@@ -49,6 +49,8 @@ pub enum Action {
     RevokeKey,
     /// Say who needs a second factor.
     RequireMfa,
+    /// List what was done in the tenant.
+    ListAudit,
 }
 
 impl Function for Organizations {
@@ -166,6 +168,12 @@ impl Function for Organizations {
             Action::RequireMfa,
             Access::Member(Permission::SecurityWrite),
         ),
+        Route::get(
+            "/api/v1/organizations/audit",
+            "organizations.audit",
+            Action::ListAudit,
+            Access::Member(Permission::AuditRead),
+        ),
     ];
 
     async fn handle<P: Platform>(action: Action, cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
@@ -188,6 +196,7 @@ impl Function for Organizations {
             Action::ListKeys => api_keys::list(cx).await,
             Action::RevokeKey => api_keys::revoke(cx).await,
             Action::RequireMfa => mfa::require(cx).await,
+            Action::ListAudit => audit::list(cx).await,
         }
     }
 }

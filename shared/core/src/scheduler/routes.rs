@@ -4,6 +4,7 @@ use serde_json::{Value as Json, json};
 
 use super::store::{TASKS_SEEN, TaskRow};
 use super::tick;
+use crate::audit::{self, Cursor};
 use crate::guard::rate_limit::RateClass;
 use crate::http::{Access, Context, Error, Function, Interrupt, Reply, Route};
 use crate::port::Platform;
@@ -20,6 +21,8 @@ pub enum Action {
     Tick,
     /// When each task last ran, and how.
     Tasks,
+    /// Check a page of the audit log's chain.
+    VerifyAudit,
 }
 
 impl Function for Scheduler {
@@ -39,6 +42,12 @@ impl Function for Scheduler {
             Action::Tasks,
             Access::Service,
         ),
+        Route::get(
+            "/api/v1/scheduler/audit",
+            "scheduler.audit",
+            Action::VerifyAudit,
+            Access::Service,
+        ),
     ];
 
     async fn handle<P: Platform>(action: Action, cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
@@ -52,6 +61,7 @@ impl Function for Scheduler {
                 Ok(Reply::ok(&json!({"ran": ran})))
             }
             Action::Tasks => tasks(cx).await,
+            Action::VerifyAudit => verify_audit(cx).await,
         }
     }
 }
@@ -71,4 +81,22 @@ async fn tasks<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
         }));
     }
     Ok(Reply::ok(&tasks))
+}
+
+/// One page of the chain's verification: `?after=` is the `next` of the page before.
+async fn verify_audit<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
+    let cursor = match cx.request.query_value("after")? {
+        None => Some(Cursor::Link(0)),
+        Some(text) => Cursor::parse(&text),
+    };
+    let cursor = cursor.ok_or_else(|| Error::invalid("after", "Must be the next of a page."))?;
+    let page = audit::page(cx, &cursor).await?;
+    let bad = page
+        .bad
+        .map(|bad| json!({"id": bad.id, "position": bad.position, "fault": bad.fault.name()}));
+    Ok(Reply::ok(&json!({
+        "checked": page.checked,
+        "bad": bad,
+        "next": page.next.map(|cursor| cursor.text()),
+    })))
 }

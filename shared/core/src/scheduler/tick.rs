@@ -9,7 +9,7 @@ use crate::http::{Access, Context, Error, Idempotency, Method, RouteInfo, in_bac
 use crate::port::{KeyValue as _, Level, Platform};
 use crate::sql::MAX_INTEGER;
 use crate::time::MINUTE;
-use crate::{jobs, mail};
+use crate::{audit, jobs, mail};
 
 /// Longest run of a task; after that another tick may start it again.
 const LEASE_LIFE: i64 = 5 * MINUTE;
@@ -30,9 +30,10 @@ enum What {
     Mail,
     Cleanup,
     SweepKeyValue,
+    Audit,
 }
 
-static TASKS: [Task; 4] = [
+static TASKS: [Task; 5] = [
     Task {
         name: "jobs",
         interval: 0,
@@ -42,6 +43,11 @@ static TASKS: [Task; 4] = [
         name: "mail",
         interval: 0,
         what: What::Mail,
+    },
+    Task {
+        name: "audit",
+        interval: 0,
+        what: What::Audit,
     },
     Task {
         name: "cleanup",
@@ -139,6 +145,7 @@ async fn work<P: Platform>(cx: &Context<'_, P>, what: What) -> Result<String, Er
     match what {
         What::Jobs => Ok(format!("{} jobs", jobs::run_due(cx).await?)),
         What::Mail => Ok(format!("{} mails", mail::due(cx).await?)),
+        What::Audit => audit::seal_pending(cx).await,
         What::Cleanup => cleanup::run(cx).await,
         What::SweepKeyValue => {
             let Some(store) = cx.platform.key_value() else {

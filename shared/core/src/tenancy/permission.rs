@@ -110,6 +110,7 @@ permissions! {
     JobsAll = 12, "jobs:all", Admin, "See colleagues' jobs and their results.";
     OwnAccess = 13, "access:own", Client, "Set up one's own second factor, sign out. The one permission that needs no second factor where the tenant asks for it.";
     SecurityWrite = 14, "security:write", Admin, "Say what members must prove to sign in.";
+    AuditRead = 15, "audit:read", Admin, "See who did what in the organisation.";
 }
 
 /// A set of permissions: what a role holds, or less.

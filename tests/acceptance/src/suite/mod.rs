@@ -2,9 +2,9 @@
 
 use crate::runner::Test;
 
-mod access;
 mod accounts;
 mod api_keys;
+mod audit;
 mod auth;
 mod bad_input;
 mod billing;
@@ -50,6 +50,7 @@ pub fn all() -> Vec<Test> {
         platform::tests(),
         health::tests(),
         bad_input::tests(),
+        audit::tests(),
         auth::tests(),
         sessions::tests(),
         oauth::tests(),
@@ -65,7 +66,6 @@ pub fn all() -> Vec<Test> {
         members::tests(),
         invitations::tests(),
         guard::tests(),
-        access::tests(),
         scheduler::tests(),
         journey::tests(),
     ]

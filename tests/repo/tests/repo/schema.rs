@@ -6,11 +6,13 @@ use libtest_mimic::{Failed, Trial};
 use super::{OnPostgres, catalog, databases, none};
 
 /// What requirement M-06 lists, and what the product needs besides.
-const TABLES: [&str; 28] = [
+const TABLES: [&str; 30] = [
     "ai_logs",
     "alerts",
     "api_keys",
     "audit_log",
+    "audit_pending",
+    "audit_seals",
     "payments",
     "email_changes",
     "exact_limits",
@@ -108,6 +110,8 @@ pub(crate) fn trials() -> Vec<Trial> {
         Trial::test("schema::every_table_and_index_is_there", inventory),
         Trial::test("schema::sqlite_tables_are_strict", strict),
         Trial::test("schema::tenants_own_their_rows", owned),
+        // Rows: M-17
+        Trial::test("schema::sqlite_keeps_the_audit_log", append_only),
         Trial::test(
             "schema::foreign_keys_to_deletable_rows_are_indexed",
             indexed,
@@ -143,6 +147,26 @@ pub(crate) fn on_postgres() -> Vec<OnPostgres> {
                     client.batch_execute("ROLLBACK").await?;
                     assert!(changed != whole, "not seen: {change}");
                 }
+                Ok(())
+            })
+        }),
+        // Rows: M-17
+        ("schema::postgres_keeps_the_audit_log", |server| {
+            Box::pin(async move {
+                let client = databases::postgres(server).await?;
+                client.batch_execute(ENTRY).await?;
+                let truncate = "TRUNCATE audit_log, audit_seals";
+                for change in CHANGES_OF_AUDIT.iter().chain(&[truncate]) {
+                    let refused = client.batch_execute(change).await;
+                    let error = refused.expect_err(change);
+                    let why = error.as_db_error().map(|error| error.message().to_owned());
+                    assert!(
+                        why.is_some_and(|why| why.contains("append-only")),
+                        "{change}"
+                    );
+                }
+                let row = client.query_one(ENTRIES, &[]).await?;
+                assert_eq!(row.get::<_, String>(0), "a x 1");
                 Ok(())
             })
         }),
@@ -199,6 +223,32 @@ fn same_files() -> Result<(), Failed> {
         );
         Ok(())
     })
+}
+
+/// An entry and a link, then what must not be done to them.
+const ENTRY: &str = "INSERT INTO audit_log (id, actor, action, target, request_id, created_at)
+    VALUES ('a', 'x', 'x', 'x', 'x', 1);
+    INSERT INTO audit_seals (position, audit_id, hash, mac) VALUES (1, 'a', 'x', 'x')";
+const CHANGES_OF_AUDIT: [&str; 4] = [
+    "UPDATE audit_log SET actor = 'y'",
+    "DELETE FROM audit_log WHERE id = 'a'",
+    "UPDATE audit_seals SET hash = 'y'",
+    "DELETE FROM audit_seals",
+];
+/// The entry and its link as they are, and that the entry waits.
+const ENTRIES: &str = "SELECT p.audit_id || ' ' || l.actor || ' ' || s.position
+    FROM audit_pending p, audit_log l, audit_seals s";
+
+fn append_only() -> Result<(), Failed> {
+    let (_scratch, sqlite) = databases::sqlite()?;
+    sqlite.execute_batch(ENTRY)?;
+    for change in CHANGES_OF_AUDIT {
+        let why = sqlite.execute_batch(change).expect_err(change).to_string();
+        assert!(why.contains("append-only"), "{change}: {why}");
+    }
+    let there = catalog::column(&sqlite, ENTRIES)?;
+    assert_eq!(there.into_iter().collect::<Vec<_>>(), ["a x 1"]);
+    Ok(())
 }
 
 fn inventory() -> Result<(), Failed> {

@@ -1,6 +1,7 @@
 //! What happens when clients, databases and stores misbehave.
 
 mod accounts;
+mod audit;
 mod clients;
 mod faults;
 mod health;

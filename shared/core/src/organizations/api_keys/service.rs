@@ -51,10 +51,21 @@ pub(in super::super) async fn create<P: Platform>(cx: &Context<'_, P>) -> Result
             expires_at.into(),
         ],
     );
+    let made = json!({"after": {
+        "scopes": ApiScope::names(scopes),
+        "expiresAt": expires_at.map(Millis::rfc3339),
+    }});
     let guarded = Guarded {
         lock: Some(LOCK_TENANT.bind(&actor.tenant, [])),
         change,
-        record: record(cx, &actor, &RECORD_CREATED, "api_key.create", id)?,
+        record: record(
+            cx,
+            &actor,
+            &RECORD_CREATED,
+            "api_key.create",
+            id,
+            Some(&made),
+        )?,
         rest: Vec::new(),
     };
     let reply = Reply::json(201, &shown);
@@ -81,7 +92,7 @@ pub(in super::super) async fn revoke<P: Platform>(cx: &Context<'_, P>) -> Result
     let rows = cx
         .batch(&[
             LOCK_TENANT.bind(&actor.tenant, []),
-            record(cx, &actor, &RECORD_REVOKED, "api_key.revoke", id)?.statement,
+            record(cx, &actor, &RECORD_REVOKED, "api_key.revoke", id, None)?.statement,
             REVOKE.bind(&actor.tenant, [id.into(), cx.now.into()]),
         ])
         .await?;
@@ -113,6 +124,7 @@ fn record<P: Platform>(
     query: &'static TenantQuery,
     action: &'static str,
     key: &str,
+    change: Option<&Json>,
 ) -> Result<Record, Error> {
     let entry = Entry {
         tenant: Some(actor.tenant.as_str()),
@@ -120,7 +132,7 @@ fn record<P: Platform>(
         action,
         target: key,
     };
-    entry.record(cx, query, &actor.tenant)
+    entry.record_change(cx, query, &actor.tenant, change)
 }
 
 fn show(row: &Row) -> Result<Json, DatabaseError> {

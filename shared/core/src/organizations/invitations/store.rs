@@ -8,14 +8,14 @@ macro_rules! open {
     };
 }
 
-/// What a mail costs: the limits with the keys `?9` and `?11` are not above `?10` and `?12`; the
-/// hits were counted earlier in the batch. And the actor still has the role `?8`.
+/// What a mail costs: the limits with the keys `?12` and `?14` are not above `?13` and `?15`; the
+/// hits were counted earlier in the batch. And the actor still has the role `?11`.
 macro_rules! may_mail {
     () => {
         "EXISTS (SELECT 1 FROM memberships a
-            WHERE a.tenant_id = ?1 AND a.user_id = ?3 AND a.role = ?8)
-        AND NOT EXISTS (SELECT 1 FROM exact_limits l WHERE l.id = ?9 AND l.hits > ?10)
-        AND NOT EXISTS (SELECT 1 FROM exact_limits l WHERE l.id = ?11 AND l.hits > ?12)"
+            WHERE a.tenant_id = ?1 AND a.user_id = ?3 AND a.role = ?11)
+        AND NOT EXISTS (SELECT 1 FROM exact_limits l WHERE l.id = ?12 AND l.hits > ?13)
+        AND NOT EXISTS (SELECT 1 FROM exact_limits l WHERE l.id = ?14 AND l.hits > ?15)"
     };
 }
 
@@ -34,14 +34,13 @@ crate::queries! {
     /// `?1` tenant, `?2` invitation.
     GET: TenantQuery = "invitations.get", concat!("
         SELECT ", columns!(), " FROM invitations WHERE tenant_id = ?1 AND id = ?2");
-    /// `?13` address: no member's, and of no invitation that can still be accepted.
+    /// `?16` address: no member's, and of no invitation that can still be accepted.
     RECORD_CREATED: TenantQuery = "invitations.record_created", crate::record_where!("
         FROM tenants t WHERE t.id = ?1 AND ", may_mail!(), "
             AND NOT EXISTS (SELECT 1 FROM memberships m JOIN users u ON u.id = m.user_id
-                WHERE m.tenant_id = ?1 AND u.email = ?13)
-            AND NOT EXISTS (SELECT 1 FROM invitations i WHERE i.tenant_id = ?1 AND i.email = ?13
-                AND i.expires_at > ?7 AND ", open!(), ")
-        RETURNING id");
+                WHERE m.tenant_id = ?1 AND u.email = ?16)
+            AND NOT EXISTS (SELECT 1 FROM invitations i WHERE i.tenant_id = ?1 AND i.email = ?16
+                AND i.expires_at > ?7 AND ", open!(), ")");
     /// `?1` tenant, `?2` invitation, `?3` record, `?4` address, `?5` role, `?6` hash of the token,
     /// `?7` who invites, `?8` now, `?9` end.
     INSERT: TenantQuery = "invitations.insert", "
@@ -51,7 +50,7 @@ crate::queries! {
     /// An invitation that is still open, expired or not.
     RECORD_RESENT: TenantQuery = "invitations.record_resent", crate::record_where!("
         FROM invitations i WHERE i.tenant_id = ?1 AND i.id = ?5 AND ", open!(), " AND ",
-            may_mail!(), " RETURNING id");
+            may_mail!());
     /// `?1` tenant, `?2` invitation, `?3` record, `?4` hash of the token, `?5` end. The token
     /// before is dead.
     RENEW: TenantQuery = "invitations.renew", "
@@ -79,15 +78,14 @@ crate::queries! {
         JOIN users u ON u.id = ?2
         LEFT JOIN memberships m ON m.tenant_id = i.tenant_id AND m.user_id = u.id
         WHERE i.token_hash = ?1";
-    /// `?8` hash of the token: the invitation is open and has not expired, and its address is the
+    /// `?11` hash of the token: the invitation is open and has not expired, and its address is the
     /// actor's, who is no member yet.
     RECORD_ACCEPTED: TenantQuery = "invitations.record_accepted", crate::record_where!("
         FROM invitations i JOIN users u ON u.id = ?3 AND u.email = i.email
-        WHERE i.tenant_id = ?1 AND i.id = ?5 AND i.token_hash = ?8 AND i.expires_at > ?7
+        WHERE i.tenant_id = ?1 AND i.id = ?5 AND i.token_hash = ?11 AND i.expires_at > ?7
             AND u.email_verified_at IS NOT NULL AND u.disabled_at IS NULL AND ", open!(), "
             AND NOT EXISTS (SELECT 1 FROM memberships m
-                WHERE m.tenant_id = ?1 AND m.user_id = ?3)
-        RETURNING id");
+                WHERE m.tenant_id = ?1 AND m.user_id = ?3)");
     /// `?1` tenant, `?2` invitation, `?3` record, `?4` user, `?5` now.
     JOIN: TenantQuery = "invitations.join", "
         INSERT INTO memberships (tenant_id, user_id, role, created_at)

@@ -4,18 +4,18 @@
 //! change is allowed; everything after it asks for the record. So parallel changes are judged one
 //! after the other, and what was not done is not recorded.
 
-/// What every record asks: that the actor still has the role `?8` by which they were judged, and
-/// that the member `?5` still has the role `?9`.
+/// What every record asks: that the actor still has the role `?11` by which they were judged, and
+/// that the member `?5` still has the role `?12`.
 macro_rules! recorded_if {
     ($rest:literal) => {
         crate::record_where!(
-            "FROM memberships m WHERE m.tenant_id = ?1 AND m.user_id = ?5 AND m.role = ?9
+            "FROM memberships m WHERE m.tenant_id = ?1 AND m.user_id = ?5 AND m.role = ?12
                 AND EXISTS (SELECT 1 FROM memberships a
-                    WHERE a.tenant_id = ?1 AND a.user_id = ?3 AND a.role = ?8)
+                    WHERE a.tenant_id = ?1 AND a.user_id = ?3 AND a.role = ?11)
                 AND (m.role <> 'founder' OR EXISTS (SELECT 1 FROM memberships o
                     WHERE o.tenant_id = ?1 AND o.role = 'founder' AND o.user_id <> ?5)",
             $rest,
-            ") RETURNING id"
+            ")"
         )
     };
 }
@@ -46,9 +46,9 @@ crate::queries! {
     /// their tenants; after this, who counts founders counts those that stay.
     TAKE_TURNS: TenantQuery = "members.take_turns",
         "UPDATE memberships SET role = role WHERE tenant_id = ?1 AND role = 'founder'";
-    /// `?8` role of the actor, `?9` role before, `?10` role after. One founder always stays.
-    RECORD_CHANGED: TenantQuery = "members.record_changed", recorded_if!(" OR ?10 = 'founder'");
-    /// `?8` role of the actor, `?9` role before. One founder always stays.
+    /// `?11` role of the actor, `?12` role before, `?13` role after. One founder always stays.
+    RECORD_CHANGED: TenantQuery = "members.record_changed", recorded_if!(" OR ?13 = 'founder'");
+    /// `?11` role of the actor, `?12` role before. One founder always stays.
     RECORD_REMOVED: TenantQuery = "members.record_removed", recorded_if!("");
     /// `?1` tenant, `?2` user, `?3` record, `?4` role.
     CHANGE: TenantQuery = "members.change", while_recorded!(

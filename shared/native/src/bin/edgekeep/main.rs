@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod audit;
 mod config;
 mod migrate;
 mod serve;
@@ -34,6 +35,8 @@ enum Command {
     ServiceToken(service::Token),
     /// Call the scheduler of a running stack once, as its cron would.
     Tick(service::Tick),
+    /// Check that nobody has changed the audit log.
+    Audit(audit::Arguments),
     /// Show which variables are set and what is wrong with them; never a value.
     Config,
 }
@@ -54,6 +57,7 @@ fn main() -> ExitCode {
             Command::Migrate(arguments) => runtime.block_on(migrate::run(arguments)),
             Command::ServiceToken(arguments) => service::token(&arguments),
             Command::Tick(arguments) => runtime.block_on(service::tick(arguments)),
+            Command::Audit(arguments) => runtime.block_on(audit::run(arguments)),
             Command::Config => config::show(),
         });
     match outcome {
