@@ -1,4 +1,4 @@
-//! Accounts and sessions: the deployable of [`edgekeep_core::auth::Auth`].
+//! Sign-in, sessions and tokens: the deployable of [`edgekeep_core::auth::Auth`].
 
 #[cfg(all(target_family = "wasm", target_os = "wasi"))]
 mod spin;

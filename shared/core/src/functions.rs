@@ -1,6 +1,6 @@
 //! All functions in one list: who owns a path, and every route and statement of the product.
 
-use crate::auth::Auth;
+use crate::auth::{Accounts, Auth, Mfa, Oauth};
 use crate::billing::Billing;
 use crate::health::Health;
 use crate::http::{
@@ -23,6 +23,9 @@ macro_rules! for_each_function {
     ($macro:ident) => {
         $macro!(
             Auth,
+            Accounts,
+            Mfa,
+            Oauth,
             Organizations,
             Usage,
             Billing,

@@ -1,5 +1,6 @@
 //! Sign-in: accounts, sessions, tokens.
 
+mod account_routes;
 mod accounts;
 mod breach;
 mod closing;
@@ -20,6 +21,9 @@ mod store;
 mod switch;
 pub mod token;
 
+pub use account_routes::Accounts;
+pub use mfa::Mfa;
+pub use oauth::Oauth;
 pub(crate) use register::email;
 pub use routes::Auth;
 

@@ -35,6 +35,9 @@ fn every_function_answers_on_its_paths(api: &Api) {
         ("jobs", "/api/v1/jobs"),
         ("health", "/healthz"),
         ("scheduler", "/api/v1/scheduler/tasks"),
+        ("accounts", "/api/v1/auth/register"),
+        ("mfa", "/api/v1/auth/mfa/status"),
+        ("oauth", "/api/v1/auth/oauth"),
         ("organizations", "/api/v1/api-keys"),
         ("stripe-webhook", "/webhooks/stripe"),
     ] {

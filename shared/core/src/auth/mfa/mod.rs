@@ -11,12 +11,11 @@ mod factors;
 mod fresh;
 mod manage;
 mod recovery;
+mod routes;
 mod seal;
 mod store;
 mod totp;
 
-pub(super) use challenge::{ask, verify};
-pub(super) use email::send;
-pub(super) use factors::{confirm, start, status};
-pub(super) use manage::{disable, regenerate};
+pub(super) use challenge::ask;
+pub use routes::Mfa;
 pub(super) use store::{FACTORS_BY_EMAIL, FACTORS_ON, QUERIES, kinds};

@@ -186,9 +186,7 @@ fn recorded<P: Platform>(
 }
 
 /// The caller's accounts at providers.
-pub(in super::super) async fn identities<P: Platform>(
-    cx: &Context<'_, P>,
-) -> Result<Reply, Interrupt> {
+pub(super) async fn identities<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
     let Credential::Member(claims) = cx.credential() else {
         return Err(Error::new(Code::AuthRequired).into());
     };
@@ -208,7 +206,7 @@ fn show(row: &Row) -> Result<Json, DatabaseError> {
 }
 
 /// Takes a provider off the caller's account, unless it is the last way in.
-pub(in super::super) async fn unlink<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
+pub(super) async fn unlink<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
     let (actor, _) = cx.load(|_| Vec::new()).await?;
     let user = actor.user.as_str();
     let unlinked = UNLINK.bind([user.into(), cx.param().into(), password::UNUSABLE.into()]);

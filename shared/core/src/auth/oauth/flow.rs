@@ -77,7 +77,7 @@ fn purpose(provider: &str) -> String {
 }
 
 /// The providers that are configured.
-pub(in super::super) fn providers<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
+pub(super) fn providers<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
     let all = &cx.config()?.oauth;
     let shown: Vec<_> = all
         .iter()
@@ -93,7 +93,7 @@ fn provider<'c, P: Platform>(cx: &'c Context<'_, P>) -> Result<&'c Provider, Err
 }
 
 /// Sends the browser to the provider.
-pub(in super::super) async fn start<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
+pub(super) async fn start<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
     let provider = provider(cx)?;
     let cookies = match cx.request.query_value("mode")?.as_deref() {
         None | Some("cookie") => true,
@@ -110,7 +110,7 @@ pub(in super::super) async fn start<P: Platform>(cx: &Context<'_, P>) -> Result<
 }
 
 /// The same for somebody who is signed in and adds a provider to their account.
-pub(in super::super) async fn link<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
+pub(super) async fn link<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
     let provider = provider(cx)?;
     let (actor, _) = cx.load(|_| Vec::new()).await?;
     let (url, sealed) = begin(cx, provider, true, Some(actor.user)).await?;
@@ -180,9 +180,7 @@ fn set_cookie(value: &str, seconds: u32) -> String {
 }
 
 /// What the provider sends back with the browser.
-pub(in super::super) async fn callback<P: Platform>(
-    cx: &Context<'_, P>,
-) -> Result<Reply, Interrupt> {
+pub(super) async fn callback<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
     let ready = cx.ready()?;
     let provider = provider(cx)?;
     let flow = cookie::read(cx.request.headers, COOKIE)

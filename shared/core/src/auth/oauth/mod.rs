@@ -7,9 +7,9 @@ mod account;
 mod flow;
 mod profile;
 pub mod provider;
+mod routes;
 mod store;
 
-pub(super) use account::{identities, unlink};
-pub(super) use flow::{callback, link, providers, start};
 pub(crate) use profile::Endpoints;
+pub use routes::Oauth;
 pub(crate) use store::QUERIES;

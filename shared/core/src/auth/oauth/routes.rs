@@ -1,0 +1,85 @@
+//! The oauth function's table.
+
+use super::{account, flow};
+use crate::guard::rate_limit::RateClass;
+use crate::http::{Access, Context, Function, Interrupt, Reply, Route};
+use crate::port::Platform;
+use crate::tenancy::Permission;
+
+/// Sign-in through other providers.
+#[derive(Debug)]
+pub struct Oauth;
+
+/// What the routes do.
+#[derive(Debug, Clone, Copy)]
+pub enum Action {
+    /// List providers to sign in through.
+    Providers,
+    /// Go to a provider.
+    Start,
+    /// Come back from it.
+    Callback,
+    /// Add a provider to one's account.
+    Link,
+    /// List one's accounts at providers.
+    Identities,
+    /// Take one off.
+    Unlink,
+}
+
+impl Function for Oauth {
+    type Action = Action;
+    const NAME: &'static str = "oauth";
+    const ROUTES: &'static [Route<Action>] = &[
+        Route::get(
+            "/api/v1/auth/oauth",
+            "oauth.providers",
+            Action::Providers,
+            Access::Public,
+        ),
+        Route::get(
+            "/api/v1/auth/oauth/:provider/start",
+            "oauth.start",
+            Action::Start,
+            Access::Public,
+        )
+        .rate(RateClass::Auth),
+        Route::get(
+            "/api/v1/auth/oauth/:provider/callback",
+            "oauth.callback",
+            Action::Callback,
+            Access::Public,
+        )
+        .rate(RateClass::Auth),
+        Route::post(
+            "/api/v1/auth/oauth/:provider/link",
+            "oauth.link",
+            Action::Link,
+            Access::Member(Permission::ProfileRead),
+        )
+        .rate(RateClass::Auth),
+        Route::get(
+            "/api/v1/auth/identities",
+            "oauth.identities",
+            Action::Identities,
+            Access::Member(Permission::ProfileRead),
+        ),
+        Route::delete(
+            "/api/v1/auth/identities/:provider",
+            "oauth.unlink",
+            Action::Unlink,
+            Access::Member(Permission::ProfileRead),
+        ),
+    ];
+
+    async fn handle<P: Platform>(action: Action, cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
+        match action {
+            Action::Providers => flow::providers(cx),
+            Action::Start => flow::start(cx).await,
+            Action::Callback => flow::callback(cx).await,
+            Action::Link => flow::link(cx).await,
+            Action::Identities => account::identities(cx).await,
+            Action::Unlink => account::unlink(cx).await,
+        }
+    }
+}
