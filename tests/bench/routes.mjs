@@ -6,7 +6,7 @@ import { request } from "./load.mjs";
 import { keyId, SECRETS, signingKey } from "./stacks.mjs";
 
 const [TENANT, USER, SESSION] = ["ten", "usr", "ses"].map((prefix) => `${prefix}_01bench000000000000000000`);
-const keyBody = `ek_live_bench00000000000_${"k".repeat(25)}`;
+const keyBody = `ek_live_bench00000000000_${"k".repeat(32)}`;
 const API_KEY = keyBody + crc32(keyBody).toString(16).padStart(8, "0");
 const METERS = ["api.calls", "tokens.in", "tokens.out", "storage.bytes"];
 

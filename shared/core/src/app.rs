@@ -8,6 +8,7 @@ use crate::auth::oauth::Endpoints;
 use crate::auth::token::{TokenCache, TokenKeys};
 use crate::config::{Config, ConfigError, VARIABLES};
 use crate::guard::rate_limit::Limiter;
+use crate::organizations::api_keys::uses::Uses;
 
 /// Configuration, derived keys and bounded caches of one isolate. Adapters build it once and
 /// hand it out by [`crate::port::Platform::app`].
@@ -38,6 +39,8 @@ pub struct Ready {
     pub key_tenants: RefCell<KeyTenants>,
     /// Endpoints of OAuth providers, as discovered.
     pub oauth_endpoints: RefCell<BTreeMap<String, Endpoints>>,
+    /// How often API keys were used.
+    pub uses: RefCell<Uses>,
 }
 
 /// Which tenant an API key belongs to, by the hash of its secret. A key never changes its
@@ -90,6 +93,7 @@ impl App {
             proxy_warned: Cell::default(),
             key_tenants: RefCell::default(),
             oauth_endpoints: RefCell::default(),
+            uses: RefCell::default(),
         });
         Self { ready, variables }
     }

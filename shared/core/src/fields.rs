@@ -81,6 +81,25 @@ impl Fields {
         }
     }
 
+    /// A whole number from `min` to `max`, if present.
+    pub fn opt_int(
+        &mut self,
+        name: &'static str,
+        min: i64,
+        max: i64,
+    ) -> Result<Option<i64>, Error> {
+        let Some(value) = self.take(name) else {
+            return Ok(None);
+        };
+        match value.as_i64() {
+            Some(number) if (min..=max).contains(&number) => Ok(Some(number)),
+            _ => {
+                let rule = format!("Must be a whole number from {min} to {max}.");
+                Err(Error::invalid(name, rule))
+            }
+        }
+    }
+
     /// A list of texts, if present.
     pub fn opt_list(
         &mut self,

@@ -124,6 +124,8 @@ impl Platform for SpinPlatform {
     type KeyValue = SpinKeyValue;
     type Outbound = SpinOutbound;
     type Queue = NoQueue;
+    /// Spin ends an instance after some requests, or a moment without any.
+    const LASTS: bool = false;
 
     fn app(&self) -> &App {
         &self.0.app

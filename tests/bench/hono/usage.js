@@ -10,7 +10,7 @@ const ROWS = 12;
 async function authenticate(c, next) {
   const token = bearer(c);
   const refuse = () => fail(401, "API_KEY_INVALID", "The API key is not valid.");
-  const id = token.match(/^ek_live_([0-9a-z]{16})_[0-9a-z]{33}$/)?.[1] ?? refuse();
+  const id = token.match(/^ek_live_([0-9a-z]{16})_[0-9a-z]{40}$/)?.[1] ?? refuse();
   const hash = base64url(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(token)));
   c.set("credential", { id: `key_${id}`, hash });
   await next();

@@ -5,6 +5,7 @@ use crate::auth::cookie;
 use crate::auth::token::{AccessClaims, ServiceClaims};
 use crate::http::{Access, Actor, Code, Error, HeaderSource};
 use crate::organizations::api_keys::key::KeyCredential;
+use crate::organizations::api_keys::network;
 use crate::port::DatabaseError;
 use crate::sql::{Row, Statement};
 use crate::tenancy::{Permission, Permissions, Role, TenantId};
@@ -23,7 +24,7 @@ crate::queries! {
     /// `?1` key id, `?2` hash of its secret.
     KEY_STATE: CredentialQuery = "identity.api_key", "
         SELECT k.tenant_id, t.plan_id, k.scopes, k.user_id, k.revoked_at, k.expires_at, m.role,
-            u.disabled_at, t.deleted_at
+            u.disabled_at, t.deleted_at, k.networks
         FROM api_keys k
         JOIN tenants t ON t.id = k.tenant_id
         JOIN users u ON u.id = k.user_id
@@ -74,11 +75,18 @@ impl Credential {
         }
     }
 
-    /// The actor, if the rows of [`Self::state`] and the route's policy allow it.
-    pub(crate) fn judge(&self, rows: &[Row], access: Access, now: Millis) -> Result<Actor, Error> {
+    /// The actor, if the rows of [`Self::state`] and the route's policy allow it to a client at
+    /// that address.
+    pub(crate) fn judge(
+        &self,
+        rows: &[Row],
+        access: Access,
+        client: &str,
+        now: Millis,
+    ) -> Result<Actor, Error> {
         match self {
             Self::Member(claims) => judge_member(claims, rows.first(), access, now),
-            Self::Key(_) => judge_key(rows.first(), access, now),
+            Self::Key(_) => judge_key(rows.first(), access, client, now),
             Self::None | Self::Service(_) => Err(Error::new(Code::AuthRequired)),
         }
     }
@@ -118,17 +126,22 @@ fn judge_member(
         role,
         permissions,
         session: Some(claims.session.clone()),
+        networks: None,
     })
 }
 
 /// A key is worth what its owner is worth now: it ends with the owner and the tenant, and what
 /// the owner's role does not allow no key does either.
-fn judge_key(row: Option<&Row>, access: Access, now: Millis) -> Result<Actor, Error> {
+fn judge_key(row: Option<&Row>, access: Access, client: &str, now: Millis) -> Result<Actor, Error> {
     let row = row.ok_or_else(|| Error::new(Code::ApiKeyInvalid))?;
     let gone = row.opt_int(7)?.is_some() || row.opt_int(8)?.is_some();
     let ended = row.opt_int(4)?.is_some() || row.opt_int(5)?.is_some_and(|end| end <= now.0);
     if gone || ended {
         return Err(Error::new(Code::ApiKeyInvalid));
+    }
+    let networks = row.opt_text(9)?;
+    if networks.is_some_and(|list| !network::admits(list, client)) {
+        return Err(Error::new(Code::IpNotAllowed));
     }
     let role = role(row.text(6)?)?;
     let (Access::Key(permission, wanted) | Access::MemberOrKey(permission, wanted)) = access else {
@@ -149,6 +162,7 @@ fn judge_key(row: Option<&Row>, access: Access, now: Millis) -> Result<Actor, Er
         role,
         permissions,
         session: None,
+        networks: networks.map(str::to_owned),
     })
 }
 

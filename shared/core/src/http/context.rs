@@ -13,6 +13,7 @@ use crate::audit::Record;
 use crate::config::Config;
 use crate::guard::idempotency::{Claim, Stored};
 use crate::guard::identity::Credential;
+use crate::organizations::api_keys::uses;
 use crate::port::{Database as _, DatabaseError, KeyValue as _, Level, Platform};
 use crate::sql::{Row, Statement};
 use crate::tenancy::{Permissions, Role, TenantId};
@@ -50,6 +51,9 @@ pub struct Actor {
     pub permissions: Permissions,
     /// The session, for members.
     pub session: Option<String>,
+    /// The networks a key is bound to, of which one holds the client; for statements that must
+    /// judge by themselves.
+    pub networks: Option<String>,
 }
 
 /// A change that the database itself may refuse, because its rule must hold against parallel
@@ -186,7 +190,7 @@ impl<P: Platform> Context<'_, P> {
         let mut rest = rows.split_off(own.min(rows.len()));
         let mut rows = rows.into_iter();
         let state = rows.next().unwrap_or_default();
-        let actor = self.credential.judge(&state, self.route.access, self.now)?;
+        let actor = self.judge(&state)?;
         self.remember(&actor);
         if let Some(claim) = &self.claim {
             let stored = match cached {
@@ -220,7 +224,7 @@ impl<P: Platform> Context<'_, P> {
         let mut rows = self.batch(&all).await?;
         let rest = rows.split_off(1.min(rows.len()));
         let state = rows.into_iter().next().unwrap_or_default();
-        let actor = self.credential.judge(&state, self.route.access, self.now)?;
+        let actor = self.judge(&state)?;
         self.remember(&actor);
         Ok((actor, rest))
     }
@@ -361,6 +365,11 @@ impl<P: Platform> Context<'_, P> {
         self.platform.log(level, &Json::Object(line).to_string());
     }
 
+    fn judge(&self, state: &[Row]) -> Result<Actor, Error> {
+        let access = self.route.access;
+        self.credential.judge(state, access, self.client, self.now)
+    }
+
     fn remember(&self, actor: &Actor) {
         *self.meter.tenant.borrow_mut() = Some(actor.tenant.as_str().to_owned());
         if let (Credential::Key(key), Some(ready)) = (self.credential, self.ready) {
@@ -368,6 +377,7 @@ impl<P: Platform> Context<'_, P> {
                 .key_tenants
                 .borrow_mut()
                 .learn(&key.secret_hash, actor.tenant.as_str());
+            uses::count(self.platform, &ready.uses, &key.id, self.now);
         }
     }
 

@@ -112,6 +112,7 @@ codes! {
     ReauthRequired = "REAUTH_REQUIRED", 403, Auth, false, "Sign in again for this.";
     CsrfFailed = "CSRF_FAILED", 403, Auth, false, "This request lacks the CSRF token of its session; get one at /api/v1/auth/csrf.";
     PasswordWrong = "PASSWORD_WRONG", 403, Auth, false, "Your password is wrong.";
+    IpNotAllowed = "IP_NOT_ALLOWED", 403, Auth, false, "This API key may not be used from this address.";
     ScopeMissing = "SCOPE_MISSING", 403, Auth, false, "This API key lacks the scope for this.";
     RouteNotFound = "ROUTE_NOT_FOUND", 404, NotFound, false, "There is nothing at this path.";
     NotFound = "NOT_FOUND", 404, NotFound, false, "This does not exist.";

@@ -269,6 +269,12 @@ fn credential<I: Incoming>(
     if key && api_key::looks_like(&token) {
         return api_key::read(&token).map(Credential::Key);
     }
+    if api_key::looks_like(&token) {
+        // Keys cannot make keys, nor do what is for people or services.
+        api_key::read(&token)?;
+        let why = "API keys may not be used for this.";
+        return Err(Error::new(Code::Forbidden).with_message(why));
+    }
     if member {
         return token::verify_access(ready, &token, now).map(Credential::Member);
     }

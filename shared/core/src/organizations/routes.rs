@@ -45,12 +45,18 @@ pub enum Action {
     CreateKey,
     /// List API keys.
     ListKeys,
+    /// Show an API key.
+    GetKey,
+    /// Give an API key a new secret.
+    RerollKey,
     /// Revoke an API key.
     RevokeKey,
     /// Say who needs a second factor.
     RequireMfa,
     /// List what was done in the tenant.
     ListAudit,
+    /// Delete an API key.
+    DeleteKey,
 }
 
 impl Function for Organizations {
@@ -156,8 +162,21 @@ impl Function for Organizations {
             Action::ListKeys,
             Access::Member(Permission::ApiKeysRead),
         ),
-        Route::delete(
+        Route::get(
             "/api/v1/api-keys/:id",
+            "api_keys.get",
+            Action::GetKey,
+            Access::Member(Permission::ApiKeysRead),
+        ),
+        Route::post(
+            "/api/v1/api-keys/:id/reroll",
+            "api_keys.reroll",
+            Action::RerollKey,
+            Access::Member(Permission::ApiKeysWrite),
+        )
+        .idempotency(Idempotency::Optional),
+        Route::post(
+            "/api/v1/api-keys/:id/revoke",
             "api_keys.revoke",
             Action::RevokeKey,
             Access::Member(Permission::ApiKeysWrite),
@@ -173,6 +192,12 @@ impl Function for Organizations {
             "organizations.audit",
             Action::ListAudit,
             Access::Member(Permission::AuditRead),
+        ),
+        Route::delete(
+            "/api/v1/api-keys/:id",
+            "api_keys.delete",
+            Action::DeleteKey,
+            Access::Member(Permission::ApiKeysWrite),
         ),
     ];
 
@@ -194,9 +219,12 @@ impl Function for Organizations {
             Action::AcceptInvitation => invitations::accept(cx).await,
             Action::CreateKey => api_keys::create(cx).await,
             Action::ListKeys => api_keys::list(cx).await,
+            Action::GetKey => api_keys::get(cx).await,
+            Action::RerollKey => api_keys::reroll(cx).await,
             Action::RevokeKey => api_keys::revoke(cx).await,
             Action::RequireMfa => mfa::require(cx).await,
             Action::ListAudit => audit::list(cx).await,
+            Action::DeleteKey => api_keys::delete(cx).await,
         }
     }
 }

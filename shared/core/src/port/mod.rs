@@ -25,6 +25,10 @@ pub trait Platform: Clone + 'static {
     /// The wake-up call of the jobs function.
     type Queue: Queue;
 
+    /// Whether an instance serves requests for so long that it is worth gathering something
+    /// over many of them before it is written.
+    const LASTS: bool = true;
+
     /// What this isolate keeps between requests: configuration, keys, caches.
     fn app(&self) -> &App;
 

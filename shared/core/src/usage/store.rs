@@ -110,7 +110,7 @@ crate::queries! {
         concat!("SELECT id FROM tenants WHERE id = ", tenant_of_key!()),
         postgres = concat!("SELECT id FROM tenants WHERE id = ", tenant_of_key!(), " FOR NO KEY UPDATE");
     /// `?1`, `?2` key, `?3` month, `?4` batch, `?5` now, `?6` bit of the scope, `?7` to `?10`
-    /// roles that may. The same rules as `judge_key` in guard/identity.rs, because the batch
+    /// roles that may, `?11` the networks that Rust has judged, if the key is bound to any. The same rules as `judge_key` in guard/identity.rs, because the batch
     /// writes before Rust has judged.
     OPEN: CredentialQuery = "usage.open_month", "
         INSERT INTO usage_months (tenant_id, month, events, batch)
@@ -123,6 +123,7 @@ crate::queries! {
             AND (k.expires_at IS NULL OR k.expires_at > ?5) AND (k.scopes & ?6) <> 0
             AND u.disabled_at IS NULL AND t.deleted_at IS NULL
             AND m.role IN (?7, ?8, ?9, ?10)
+            AND k.environment = 'live' AND (k.networks IS NULL OR k.networks = ?11)
         ON CONFLICT (tenant_id, month) DO UPDATE SET batch = excluded.batch";
     /// `?1`, `?2` key, `?3` events, `?4` month, `?5` batch. A row comes back when there is room,
     /// which a batch with nothing new always has: after a downgrade it is a repetition all the same.

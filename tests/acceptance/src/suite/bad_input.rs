@@ -221,7 +221,8 @@ fn hostile_text_is_only_text(api: &Api) {
             .send()
             .data(201);
         assert_eq!(key["name"], name);
-        api.delete(&format!("/api/v1/api-keys/{}", key["id"].as_str().unwrap()))
+        let path = format!("/api/v1/api-keys/{}/revoke", key["id"].as_str().unwrap());
+        api.call("POST", &path)
             .bearer(&founder.access)
             .send()
             .data(200);

@@ -2,13 +2,17 @@
 
 use serde_json::{Value as Json, json};
 
-use super::key;
-use super::store::{GET, INSERT, LIST, LOCK_TENANT, RECORD_CREATED, RECORD_REVOKED, REVOKE};
+use super::key::{self, Environment};
+use super::model::Shown;
+use super::network;
+use super::store::{
+    DELETE, GET, INSERT, LIST, LOCK_TENANT, RECORD_CREATED, RECORD_DELETED, RECORD_REVOKED, REVOKE,
+};
 use crate::audit::{Entry, Record};
 use crate::fields::Fields;
 use crate::http::{Actor, Code, Context, Error, Guarded, Interrupt, Page, Reply};
 use crate::port::{DatabaseError, Platform};
-use crate::sql::{Row, TenantQuery};
+use crate::sql::TenantQuery;
 use crate::tenancy::ApiScope;
 use crate::time::Millis;
 
@@ -18,6 +22,8 @@ pub(in super::super) async fn create<P: Platform>(cx: &Context<'_, P>) -> Result
     let name = fields.text("name", 1, 100)?;
     let scopes = scopes(fields.opt_list("scopes", ApiScope::ALL.len())?)?;
     let expires_at = fields.opt_time("expires_at")?;
+    let environment = environment(fields.opt_text("environment", 1, 10)?.as_deref())?;
+    let networks = network::stored(fields.opt_list("allowed_ips", network::MOST)?)?;
     fields.finish()?;
 
     let (actor, _) = cx.load(|_| Vec::new()).await?;
@@ -25,35 +31,26 @@ pub(in super::super) async fn create<P: Platform>(cx: &Context<'_, P>) -> Result
     if expires_at.is_some_and(|end| end <= cx.now) {
         return Err(Error::invalid("expires_at", "Must lie in the future.").into());
     }
-    let new = key::make(cx.random()?, cx.random()?);
+    let new = key::make(environment, cx.random()?, cx.random()?);
     let id = new.credential.id.as_str();
-    let mut shown = json!({
-        "id": id,
-        "name": name,
-        "scopes": ApiScope::names(scopes),
-        "createdAt": cx.now.rfc3339(),
-        "expiresAt": expires_at.map(Millis::rfc3339),
-        "key": Json::Null,
-    });
-    let kept = Reply::json(201, &shown);
-    if let Some(object) = shown.as_object_mut() {
-        object.insert("key".to_owned(), json!(new.text));
-    }
     let change = INSERT.bind(
         &actor.tenant,
         [
             id.into(),
             actor.user.as_str().into(),
-            name.into(),
+            name.as_str().into(),
             new.credential.secret_hash.as_str().into(),
             scopes.into(),
             cx.now.into(),
             expires_at.into(),
+            environment.name().into(),
+            networks.clone().into(),
         ],
     );
     let made = json!({"after": {
         "scopes": ApiScope::names(scopes),
         "expiresAt": expires_at.map(Millis::rfc3339),
+        "environment": environment.name(),
     }});
     let guarded = Guarded {
         lock: Some(LOCK_TENANT.bind(&actor.tenant, [])),
@@ -68,7 +65,21 @@ pub(in super::super) async fn create<P: Platform>(cx: &Context<'_, P>) -> Result
         )?,
         rest: Vec::new(),
     };
-    let reply = Reply::json(201, &shown);
+    let fresh = Shown {
+        id: id.to_owned(),
+        name,
+        scopes,
+        created_by: actor.user.clone(),
+        created_at: cx.now,
+        expires_at,
+        revoked_at: None,
+        environment,
+        networks,
+        uses: 0,
+        last_used_at: None,
+        replaced_by: None,
+    };
+    let (reply, kept) = fresh.created(&new.text, cx.now, |_| ());
     let created = cx.commit_guarded(&actor, guarded, reply, &kept).await?;
     Ok(created.ok_or_else(|| {
         let full = "The plan allows no more API keys; revoke one or upgrade the plan.";
@@ -83,29 +94,54 @@ pub(in super::super) async fn list<P: Platform>(cx: &Context<'_, P>) -> Result<R
         .load(|tenant| vec![LIST.bind(tenant, page.params())])
         .await?;
     let rows = rows.first().map_or(&[][..], Vec::as_slice);
-    Ok(page.reply(rows, |row| Ok((row.int(4)?, row.text(0)?.to_owned())), show)?)
+    let keys = rows.iter().map(Shown::read);
+    let keys = keys.collect::<Result<Vec<_>, DatabaseError>>()?;
+    let place = |key: &Shown| Ok::<_, DatabaseError>((key.created_at.0, key.id.clone()));
+    Ok(page.reply(&keys, place, |key| Ok(key.json(cx.now)))?)
+}
+
+/// One key.
+pub(in super::super) async fn get<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
+    let (_, key) = one(cx).await?;
+    Ok(Reply::ok(&key.json(cx.now)))
 }
 
 /// Revokes a key at once; it stays in the list.
 pub(in super::super) async fn revoke<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
-    let (actor, id) = one(cx).await?;
+    let (actor, key) = one(cx).await?;
     let rows = cx
         .batch(&[
             LOCK_TENANT.bind(&actor.tenant, []),
-            record(cx, &actor, &RECORD_REVOKED, "api_key.revoke", id, None)?.statement,
-            REVOKE.bind(&actor.tenant, [id.into(), cx.now.into()]),
+            record(cx, &actor, &RECORD_REVOKED, "api_key.revoke", &key.id, None)?.statement,
+            REVOKE.bind(&actor.tenant, [key.id.as_str().into(), cx.now.into()]),
         ])
         .await?;
     let row = rows.last().and_then(|rows| rows.first());
     let row = row.ok_or_else(|| Error::new(Code::NotFound))?;
-    Ok(Reply::ok(&show(row)?))
+    Ok(Reply::ok(&Shown::read(row)?.json(cx.now)))
 }
 
-/// The caller and the id of the key that the path names, which is one of the caller's tenant.
+/// Takes a key out of the list, and revokes it if it lived.
+pub(in super::super) async fn delete<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
+    let (actor, key) = one(cx).await?;
+    let rows = cx
+        .batch(&[
+            LOCK_TENANT.bind(&actor.tenant, []),
+            record(cx, &actor, &RECORD_DELETED, "api_key.delete", &key.id, None)?.statement,
+            DELETE.bind(&actor.tenant, [key.id.as_str().into(), cx.now.into()]),
+        ])
+        .await?;
+    if rows.last().is_none_or(Vec::is_empty) {
+        return Err(Error::new(Code::NotFound).into());
+    }
+    Ok(Reply::ok(&json!({"id": key.id, "status": "deleted"})))
+}
+
+/// The caller, and the key that the path names, which is one of the caller's tenant.
 ///
 /// # Errors
-/// `NOT_FOUND` for other tenants' keys and for text that is no key's id.
-async fn one<'a, P: Platform>(cx: &'a Context<'_, P>) -> Result<(Actor, &'a str), Interrupt> {
+/// `NOT_FOUND` for other tenants' keys, deleted ones, and text that is no key's id.
+pub(super) async fn one<P: Platform>(cx: &Context<'_, P>) -> Result<(Actor, Shown), Interrupt> {
     let id = Some(cx.param()).filter(|id| key::is_row_id(id));
     let (actor, rows) = cx
         .load(|tenant| {
@@ -113,12 +149,12 @@ async fn one<'a, P: Platform>(cx: &'a Context<'_, P>) -> Result<(Actor, &'a str)
             read.into_iter().collect()
         })
         .await?;
-    let found = rows.first().is_some_and(|rows| !rows.is_empty());
-    let id = id.filter(|_| found);
-    Ok((actor, id.ok_or_else(|| Error::new(Code::NotFound))?))
+    let row = rows.first().and_then(|rows| rows.first());
+    let row = row.ok_or_else(|| Error::new(Code::NotFound))?;
+    Ok((actor, Shown::read(row)?))
 }
 
-fn record<P: Platform>(
+pub(super) fn record<P: Platform>(
     cx: &Context<'_, P>,
     actor: &Actor,
     query: &'static TenantQuery,
@@ -135,17 +171,10 @@ fn record<P: Platform>(
     entry.record_change(cx, query, &actor.tenant, change)
 }
 
-fn show(row: &Row) -> Result<Json, DatabaseError> {
-    let time = |value: Option<i64>| value.map(|time| Millis(time).rfc3339());
-    Ok(json!({
-        "id": row.text(0)?,
-        "name": row.text(1)?,
-        "scopes": ApiScope::names(row.int(2)?),
-        "createdBy": row.text(3)?,
-        "createdAt": time(row.opt_int(4)?),
-        "expiresAt": time(row.opt_int(5)?),
-        "revokedAt": time(row.opt_int(6)?),
-    }))
+fn environment(wanted: Option<&str>) -> Result<Environment, Error> {
+    let wanted = wanted.unwrap_or(Environment::Live.name());
+    let refused = || Error::invalid("environment", "Must be live or test.");
+    Environment::parse(wanted).ok_or_else(refused)
 }
 
 /// The set of scopes as it is stored; without a wish a key may do what keys are for most.
