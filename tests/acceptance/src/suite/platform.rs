@@ -250,7 +250,7 @@ fn protected_routes_refuse_strangers(api: &Api) {
             assert_eq!(call(Some(&founder.access)).status, 401, "{}", route.name);
         }
         if matches!(route.access, Access::Member(_) | Access::Service) {
-            assert_eq!(call(Some(&key)).status, 401, "{}", route.name);
+            assert_eq!(call(Some(&key)).status, 403, "{}", route.name);
         }
     }
 }
