@@ -110,8 +110,9 @@ crate::queries! {
         concat!("SELECT id FROM tenants WHERE id = ", tenant_of_key!()),
         postgres = concat!("SELECT id FROM tenants WHERE id = ", tenant_of_key!(), " FOR NO KEY UPDATE");
     /// `?1`, `?2` key, `?3` month, `?4` batch, `?5` now, `?6` bit of the scope, `?7` to `?10`
-    /// roles that may, `?11` the networks that Rust has judged, if the key is bound to any. The same rules as `judge_key` in guard/identity.rs, because the batch
-    /// writes before Rust has judged.
+    /// roles that may, `?11` the networks that Rust has judged, if the key is bound to any. The
+    /// same rules as `judge_key` in guard/identity.rs, because the batch writes before Rust has
+    /// judged.
     OPEN: CredentialQuery = "usage.open_month", "
         INSERT INTO usage_months (tenant_id, month, events, batch)
         SELECT k.tenant_id, ?3, 0, ?4
