@@ -66,6 +66,7 @@ mod tests {
             role,
             permissions: Permissions::of(role),
             session: None,
+            networks: None,
         }
     }
 

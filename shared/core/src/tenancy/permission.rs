@@ -97,7 +97,7 @@ macro_rules! permissions {
 permissions! {
     ProfileRead = 0, "profile:read", Client, "See oneself, end one's own sessions; every member has it.";
     ApiKeysRead = 1, "api_keys:read", Admin, "List API keys.";
-    ApiKeysWrite = 2, "api_keys:write", Admin, "Create and revoke API keys.";
+    ApiKeysWrite = 2, "api_keys:write", Admin, "Create, reroll, revoke and delete API keys.";
     UsageWrite = 3, "usage:write", Agent, "Send usage events; members do so by the keys they make.";
     UsageRead = 4, "usage:read", Client, "Read totals of usage.";
     BillingRead = 5, "billing:read", Client, "Read the plan and subscription.";
