@@ -423,14 +423,14 @@ fn an_entry_reaches_the_database_and_the_log() {
         );
 
         // What a guard refused is in neither; what was lost on the way is in neither.
-        let remove = |id: &str| {
-            let call = Call::new("DELETE", &format!("/api/v1/api-keys/{id}"));
+        let revoke = |id: &str| {
+            let call = Call::new("POST", &format!("/api/v1/api-keys/{id}/revoke"));
             call.bearer(&founder.access)
         };
         let call = Call::post("/api/v1/api-keys", &json!({"name": "k"})).bearer(&founder.access);
         let id = text(&world.send(call).await.data(201)["id"]);
         for _ in 0..2 {
-            world.send(remove(&id)).await.data(200);
+            world.send(revoke(&id)).await.data(200);
         }
         let actions = |world: &World| {
             let lines = world.lines_of("audit");
