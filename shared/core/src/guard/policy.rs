@@ -4,11 +4,13 @@
 //! trace. The role's permission was judged before, by the route's table.
 
 use crate::http::{Actor, Code, Error};
-use crate::tenancy::{Permissions, Role};
+use crate::tenancy::{Permission, Permissions, Role};
 
 /// What the caller wants to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
+    /// Look at it.
+    See,
     /// Change or remove it.
     Change,
     /// Give it to somebody.
@@ -17,7 +19,9 @@ pub enum Action {
 
 /// What it is aimed at.
 #[derive(Debug, Clone, Copy)]
-pub enum Resource {
+pub enum Resource<'a> {
+    /// A job that this user submitted.
+    Job(&'a str),
     /// A member who has this role.
     Member(Role),
     /// A role with these permissions.
@@ -28,9 +32,14 @@ pub enum Resource {
 ///
 /// # Errors
 /// `FORBIDDEN`, naming the missing permission where it is one, and nothing of the resource.
-pub fn allow(subject: &Actor, action: Action, resource: Resource) -> Result<(), Error> {
+pub fn allow(subject: &Actor, action: Action, resource: Resource<'_>) -> Result<(), Error> {
     let founder = subject.role == Role::Founder;
     match (action, resource) {
+        (Action::See, Resource::Job(owner)) => {
+            let seen = owner == subject.user || subject.permissions.hold(Permission::JobsAll);
+            seen.then_some(())
+                .ok_or_else(|| Error::lacks(Permission::JobsAll))
+        }
         // Nobody touches who stands level with them or above; founders may, as nobody else could.
         (Action::Change, Resource::Member(role) | Resource::Role(role, _)) => {
             refuse_unless(founder || subject.role.outranks(role))
@@ -42,7 +51,10 @@ pub fn allow(subject: &Actor, action: Action, resource: Resource) -> Result<(), 
             }
             refuse_unless(founder || subject.role.outranks(role))
         }
-        (Action::Grant, Resource::Member(_)) => refuse_unless(false),
+        // What no rule allows is refused.
+        (Action::See, Resource::Member(_) | Resource::Role(..))
+        | (Action::Change | Action::Grant, Resource::Job(_))
+        | (Action::Grant, Resource::Member(_)) => Err(Error::new(Code::Forbidden)),
     }
 }
 
@@ -67,6 +79,17 @@ mod tests {
             permissions: Permissions::of(role),
             session: None,
             networks: None,
+        }
+    }
+
+    /// Rows: B-04
+    #[test]
+    fn jobs_are_seen_by_their_owner_and_by_who_may_see_all() {
+        for subject in Role::ALL {
+            let other = allow(&actor(subject), Action::See, Resource::Job("usr_2"));
+            assert_eq!(other.is_ok(), subject.allows(Permission::JobsAll));
+            assert!(allow(&actor(subject), Action::See, Resource::Job("usr_1")).is_ok());
+            assert!(allow(&actor(subject), Action::Grant, Resource::Job("usr_1")).is_err());
         }
     }
 

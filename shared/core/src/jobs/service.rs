@@ -5,11 +5,13 @@ use serde_json::{Value as Json, json};
 use super::export;
 use super::store::{GET, LIST, PARTS, ROOM, SUBMIT};
 use crate::fields::Fields;
+use crate::guard::identity::Credential;
+use crate::guard::policy::{Action, Resource, allow};
 use crate::http::{Actor, Code, Context, Error, Interrupt, Page, Reply, Response};
 use crate::id::is_id;
 use crate::port::{DatabaseError, Level, Platform, Queue as _};
-use crate::sql::Row;
-use crate::tenancy::LOCK;
+use crate::sql::{Row, Value};
+use crate::tenancy::{LOCK, Permission, Role};
 use crate::time::Millis;
 
 /// Jobs of a tenant that may be unfinished at a time.
@@ -98,11 +100,25 @@ fn full(room: Option<&Row>) -> Result<Option<Error>, DatabaseError> {
     })
 }
 
-/// The tenant's latest jobs.
+/// The latest jobs that the caller may see: their own, or the tenant's.
 pub(super) async fn list<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
     let page = Page::read(&cx.request)?;
     let (_, rows) = cx
-        .load(|tenant| vec![LIST.bind(tenant, page.params())])
+        .load(|tenant| {
+            let [time, id, most] = page.params();
+            let (user, key) = match cx.credential() {
+                Credential::Member(claims) => (Some(claims.user.as_str()), None),
+                Credential::Key(key) => (None, Some(key.id.as_str())),
+                Credential::None | Credential::Service(_) => (None, None),
+            };
+            let (user, key) = (user.into(), key.into());
+            let roles = Role::names_with(Permission::JobsAll).map(Value::from);
+            let [first, second, third, fourth] = roles;
+            vec![LIST.bind(
+                tenant,
+                [time, id, most, user, key, first, second, third, fourth],
+            )]
+        })
         .await?;
     let rows = rows.first().map_or(&[][..], Vec::as_slice);
     Ok(page.reply(rows, |row| Ok((row.int(6)?, row.text(0)?.to_owned())), show)?)
@@ -110,13 +126,14 @@ pub(super) async fn list<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Inte
 
 /// One job.
 pub(super) async fn get<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
-    let (_, rows) = cx
+    let (actor, rows) = cx
         .load(|tenant| vec![GET.bind(tenant, [cx.param().into()])])
         .await?;
     let row = rows.first().and_then(|rows| rows.first());
     let row = row
         .filter(|_| is_id("job", cx.param()))
         .ok_or_else(|| Error::new(Code::NotFound))?;
+    allow(&actor, Action::See, Resource::Job(row.text(9)?))?;
     Ok(Reply::ok(&show(row)?))
 }
 
@@ -125,7 +142,7 @@ pub(super) async fn result<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, In
     let part = cx.request.query_value("part")?;
     let part = part.map(|text| part_number(&text)).transpose()?;
     let (first, count) = part.map_or((0, WHOLE_PARTS), |part| (part, 1));
-    let (_, rows) = cx
+    let (actor, rows) = cx
         .load(|tenant| {
             let id = cx.param();
             let end = first.saturating_add(count);
@@ -139,6 +156,7 @@ pub(super) async fn result<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, In
         return Err(DatabaseError::Shape("two results were expected".to_owned()).into());
     };
     let job = job.first().ok_or_else(|| Error::new(Code::NotFound))?;
+    allow(&actor, Action::See, Resource::Job(job.text(9)?))?;
     if job.text(2)? != "completed" {
         let message = "The job has no result yet; ask again when its state is completed.";
         return Err(Error::new(Code::StateConflict).with_message(message).into());

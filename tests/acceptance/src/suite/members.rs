@@ -15,7 +15,7 @@ tests! { "members":
     the_registry_of_roles_is_shown ["B-03" "B-01"];
     nobody_reaches_their_own_rank ["B-01" "B-13"];
     a_lowered_role_holds_on_the_next_request ["B-11" "A-32"];
-    a_removed_member_is_out_at_once ["B-11" "A-32" "K-06"];
+    a_removed_member_is_out_at_once ["B-11" "A-32"];
     members_may_leave ["B-09"];
     the_last_founder_stays ["B-01"];
     two_founders_cannot_both_be_demoted ["B-01"];

@@ -2,6 +2,7 @@
 
 use crate::runner::Test;
 
+mod access;
 mod accounts;
 mod api_keys;
 mod audit;
@@ -66,6 +67,7 @@ pub fn all() -> Vec<Test> {
         members::tests(),
         invitations::tests(),
         guard::tests(),
+        access::tests(),
         scheduler::tests(),
         journey::tests(),
     ]

@@ -11,10 +11,10 @@ tests! { "organizations":
     a_new_organization_has_its_creator_as_founder ["B-09" "L-03"];
     own_organizations_are_listed_and_no_others ["B-09" "L-04"];
     the_current_organization_is_shown_and_renamed ["B-09" "B-12"];
-    a_session_moves_and_its_old_tokens_stop ["B-11" "A-09"];
+    a_session_moves_and_its_old_tokens_stop ["B-11" "A-10"];
     nobody_moves_where_they_do_not_belong ["L-05"];
     browsers_move_with_their_cookies ["A-37"];
-    nobody_creates_organizations_without_end ["E-02"];
+    nobody_creates_organizations_without_end ["E-08"];
 }
 
 fn create(api: &Api, founder: &Founder, name: &str) -> Answer {
