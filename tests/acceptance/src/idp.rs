@@ -94,6 +94,9 @@ fn answer(mut stream: TcpStream) {
          connection: close\r\n\r\n{body}",
         body.len()
     );
+    // Closing with something unread would reset the connection before the answer is read.
+    let _ = stream.shutdown(std::net::Shutdown::Write);
+    let _ = reader.read_to_end(&mut Vec::new());
 }
 
 fn claims_of(token: &str) -> Value {

@@ -249,12 +249,13 @@ fn each_key_has_a_bucket_of_its_own(api: &Api) {
     read(&noisy).refused(429, "RATE_LIMITED");
     let answer = read(&calm);
     answer.data(200);
-    let left: u32 = answer
-        .header("x-ratelimit-remaining")
-        .unwrap()
-        .parse()
-        .unwrap();
-    assert!(left > 300, "the calm key has {left} requests left");
+    // A new instance of Spin counts a key by its address until it has let the key in once
+    // (docs/security.md), so there only the answer tells; elsewhere the number does too.
+    if !api.stack.starts_with("spin") {
+        let left = answer.header("x-ratelimit-remaining").unwrap();
+        let left: u32 = left.parse().unwrap();
+        assert!(left > 300, "the calm key has {left} requests left");
+    }
 }
 
 fn test_keys_count_in_nothing(api: &Api) {

@@ -333,11 +333,11 @@ fn a_signed_in_user_links_and_unlinks(api: &Api) {
     // Somebody else cannot link the same account of the provider.
     let other = crate::fixture::founder(api);
     let taken = come_back(api, "mock", &link(&other.access), &person);
+    let location = taken.header("location").unwrap_or_default();
     assert!(
-        taken
-            .header("location")
-            .unwrap()
-            .contains("error=STATE_CONFLICT")
+        location.contains("error=STATE_CONFLICT"),
+        "{}",
+        taken.text()
     );
     let unlink = |access: &str| {
         api.delete("/api/v1/auth/identities/mock")
