@@ -1,13 +1,17 @@
 //! What registration, resending and resetting share: limits by source and recipient, and the
 //! secret of a mail's link.
 
+use serde_json::json;
+
 use super::accounts::KNOWN;
+use super::register::email;
 use crate::crypto::fingerprint;
-use crate::guard::exact_limit::Rule;
-use crate::http::{Context, Error};
+use crate::fields::Fields;
+use crate::guard::exact_limit::{MAIL_SOURCE, Rule};
+use crate::http::{Context, Error, Interrupt, Reply};
 use crate::mail::{self, Mail, Template};
 use crate::port::{DatabaseError, Platform};
-use crate::sql::Row;
+use crate::sql::{Row, SystemQuery};
 
 /// Counts and judges a request that may send a mail to `email`, by its source first; reads what
 /// is known of the address in the same round trip.
@@ -88,4 +92,48 @@ impl<'a> Link<'a> {
             nonce: &self.nonce,
         })
     }
+}
+
+/// A link that anybody may ask for by naming an address.
+pub(super) struct Asked {
+    pub(super) template: Template,
+    /// How often one address may be named.
+    pub(super) recipient: Rule,
+    /// Puts hash and end of the link (`?2`, `?3`) on the account of the address (`?1`).
+    pub(super) put: &'static SystemQuery,
+    /// How long the link works, in milliseconds.
+    pub(super) life: i64,
+    pub(super) message: &'static str,
+}
+
+/// Mails such a link. Every address gets the same answer after the same work.
+pub(super) async fn send<P: Platform>(
+    cx: &Context<'_, P>,
+    asked: Asked,
+) -> Result<Reply, Interrupt> {
+    let mut fields = Fields::parse(cx.request.body)?;
+    let email = email(&mut fields)?;
+    fields.finish()?;
+
+    let known = limited(cx, MAIL_SOURCE, asked.recipient, &email).await?;
+    let user = known.map_or_else(|| cx.new_id("usr"), |known| Ok(known.user))?;
+    let link = Link::new(cx, asked.template, &user)?;
+    let mail = link.mail(cx, &email)?;
+    // The same batch for every address, so that its time tells nothing.
+    let rows = cx
+        .batch(&[
+            asked.put.bind([
+                email.as_str().into(),
+                link.hash.as_str().into(),
+                cx.now.plus(asked.life).into(),
+            ]),
+            mail.drop_unsent(),
+            mail.queue_if_link(&link.hash, cx.now),
+        ])
+        .await?;
+    if rows.last().is_some_and(|rows| !rows.is_empty()) {
+        mail::soon(cx, &mail.id);
+    }
+    let shown = json!({"status": "accepted", "message": asked.message});
+    Ok(Reply::json(202, &shown))
 }

@@ -3,14 +3,13 @@
 use serde_json::json;
 
 use super::accounts::{CHANGE_PASSWORD, OWN, RESET_HOLDER, RESET_LINK, RESET_PASSWORD};
-use super::link::{Link, limited};
+use super::link::{self, Asked};
 use super::password::{self, MAX_CHARS};
-use super::register::email;
 use super::store::END_SESSIONS;
 use crate::audit::Entry;
 use crate::crypto::fingerprint;
 use crate::fields::Fields;
-use crate::guard::exact_limit::{MAIL_SOURCE, RESET_RECIPIENT};
+use crate::guard::exact_limit::RESET_RECIPIENT;
 use crate::guard::identity::Credential;
 use crate::guard::lockout::{CONFIRM, LOGIN};
 use crate::http::{Actor, Code, Context, Error, Interrupt, Reply};
@@ -109,35 +108,14 @@ pub(super) async fn change<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, In
 
 /// Sends a link to set a new password. Every address gets the same answer after the same work.
 pub(super) async fn forgot<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
-    let mut fields = Fields::parse(cx.request.body)?;
-    let email = email(&mut fields)?;
-    fields.finish()?;
-
-    let known = limited(cx, MAIL_SOURCE, RESET_RECIPIENT, &email).await?;
-    let user = known.map_or_else(|| cx.new_id("usr"), |known| Ok(known.user))?;
-    let link = Link::new(cx, Template::ResetPassword, &user)?;
-    let mail = link.mail(cx, &email)?;
-    let rows = cx
-        .batch(&[
-            RESET_LINK.bind([
-                email.as_str().into(),
-                link.hash.as_str().into(),
-                cx.now.plus(RESET_LIFE).into(),
-            ]),
-            mail.drop_unsent(),
-            mail.queue_if_link(&link.hash, cx.now),
-        ])
-        .await?;
-    if rows.last().is_some_and(|rows| !rows.is_empty()) {
-        mail::soon(cx, &mail.id);
-    }
-    Ok(Reply::json(
-        202,
-        &json!({
-            "status": "accepted",
-            "message": "If this address has an account, a link to set a new password is on its way.",
-        }),
-    ))
+    let asked = Asked {
+        template: Template::ResetPassword,
+        recipient: RESET_RECIPIENT,
+        put: &RESET_LINK,
+        life: RESET_LIFE,
+        message: "If this address has an account, a link to set a new password is on its way.",
+    };
+    link::send(cx, asked).await
 }
 
 /// Sets a new password by the link of a mail. Every session ends, and the address counts as

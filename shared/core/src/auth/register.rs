@@ -5,14 +5,12 @@ use serde_json::json;
 use super::accounts::{
     INSERT_FOUNDER, INSERT_TENANT, NEW_LINK, REGISTER, RENAME_TENANT, VERIFY_EMAIL,
 };
-use super::link::{Link, limited};
+use super::link::{self, Asked, Link, limited};
 use super::password;
 use crate::audit::Entry;
 use crate::crypto::fingerprint;
 use crate::fields::Fields;
-use crate::guard::exact_limit::{
-    MAIL_SOURCE, REGISTER_RECIPIENT, REGISTER_SOURCE, RESEND_RECIPIENT,
-};
+use crate::guard::exact_limit::{REGISTER_RECIPIENT, REGISTER_SOURCE, RESEND_RECIPIENT};
 use crate::http::{Code, Context, Error, Interrupt, Method, Reply};
 use crate::mail::{self, Mail, Template};
 use crate::port::Platform;
@@ -99,36 +97,14 @@ pub(super) async fn register<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, 
 /// Sends another link to an address that is registered and not confirmed; the one before dies.
 /// Every address gets the same answer.
 pub(super) async fn resend<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
-    let mut fields = Fields::parse(cx.request.body)?;
-    let email = email(&mut fields)?;
-    fields.finish()?;
-
-    let known = limited(cx, MAIL_SOURCE, RESEND_RECIPIENT, &email).await?;
-    let user = known.map_or_else(|| cx.new_id("usr"), |known| Ok(known.user))?;
-    let link = Link::new(cx, Template::VerifyEmail, &user)?;
-    let mail = link.mail(cx, &email)?;
-    // The same batch for every address, so that its time tells nothing.
-    let rows = cx
-        .batch(&[
-            NEW_LINK.bind([
-                email.as_str().into(),
-                link.hash.as_str().into(),
-                cx.now.plus(LINK_LIFE).into(),
-            ]),
-            mail.drop_unsent(),
-            mail.queue_if_link(&link.hash, cx.now),
-        ])
-        .await?;
-    if rows.last().is_some_and(|rows| !rows.is_empty()) {
-        mail::soon(cx, &mail.id);
-    }
-    Ok(Reply::json(
-        202,
-        &json!({
-            "status": "accepted",
-            "message": "If this address waits for confirmation, a new link is on its way.",
-        }),
-    ))
+    let asked = Asked {
+        template: Template::VerifyEmail,
+        recipient: RESEND_RECIPIENT,
+        put: &NEW_LINK,
+        life: LINK_LIFE,
+        message: "If this address waits for confirmation, a new link is on its way.",
+    };
+    link::send(cx, asked).await
 }
 
 /// Turns the account active. `GET` serves the link in the mail, `POST` a front end.
