@@ -2,19 +2,16 @@
 
 use core::cell::{Cell, RefCell};
 
-use serde_json::{Map, Value as Json};
-
 use super::error::{Code, Error, Interrupt};
-use super::message::{HeaderSource, Reply, Request};
+use super::message::Request;
 use super::route::RouteInfo;
 use super::trace::RequestIds;
 use crate::app::Ready;
-use crate::audit::Record;
 use crate::config::Config;
 use crate::guard::idempotency::{Claim, Stored};
 use crate::guard::identity::Credential;
 use crate::organizations::api_keys::uses;
-use crate::port::{Database as _, DatabaseError, KeyValue as _, Level, Platform};
+use crate::port::{Database as _, DatabaseError, KeyValue as _, Platform};
 use crate::sql::{Row, Statement};
 use crate::tenancy::{Permissions, Role, TenantId};
 use crate::time::Millis;
@@ -31,7 +28,7 @@ pub struct Meter {
 }
 
 impl Meter {
-    fn count(cell: &Cell<u32>) {
+    pub(super) fn count(cell: &Cell<u32>) {
         cell.set(cell.get().saturating_add(1));
     }
 }
@@ -54,21 +51,6 @@ pub struct Actor {
     /// The networks a key is bound to, of which one holds the client; for statements that must
     /// judge by themselves.
     pub networks: Option<String>,
-}
-
-/// A change that the database itself may refuse, because its rule must hold against parallel
-/// requests too: a number that a plan allows, a state that only one of two may leave.
-#[derive(Debug)]
-pub struct Guarded {
-    /// Runs first: a no-op update of the row that rivals have in common. Without it two
-    /// transactions of PostgreSQL count the same rows and both go ahead.
-    pub lock: Option<Statement>,
-    /// Makes the change and returns a row, or returns none where its rule forbids it.
-    pub change: Statement,
-    /// Records the change if it was made.
-    pub record: Record,
-    /// More writes, each of which asks for the change or its record.
-    pub rest: Vec<Statement>,
 }
 
 /// One request with everything its handler may use.
@@ -229,142 +211,6 @@ impl<P: Platform> Context<'_, P> {
         Ok((actor, rest))
     }
 
-    /// Writes everything in one batch, with the claim of the idempotency key and its answer.
-    ///
-    /// # Errors
-    /// The first answer, when a parallel request with the same key was faster.
-    pub async fn commit(
-        &self,
-        actor: &Actor,
-        writes: Vec<Statement>,
-        reply: Reply,
-    ) -> Result<Reply, Interrupt> {
-        let kept = reply.clone();
-        self.commit_keeping(actor, writes, reply, &kept).await
-    }
-
-    /// Like [`Self::commit`], for answers with a secret in them: `kept` is what a replay gives.
-    pub async fn commit_keeping(
-        &self,
-        actor: &Actor,
-        mut writes: Vec<Statement>,
-        reply: Reply,
-        kept: &Reply,
-    ) -> Result<Reply, Interrupt> {
-        let claim = self
-            .claim
-            .as_ref()
-            .and_then(|claim| Some((claim, claim.keep(kept)?)));
-        let Some((claim, stored)) = claim else {
-            self.batch(&writes).await?;
-            return Ok(reply);
-        };
-        writes.extend(claim.statements(&actor.tenant, &stored, self.now));
-        match self.batch(&writes).await {
-            Ok(_) => {
-                self.cache_answer(claim, &stored);
-                Ok(reply)
-            }
-            Err(error) => Err(self.replay_after(claim, error).await?),
-        }
-    }
-
-    /// Like [`Self::commit_keeping`], for a change with a guard. `None` when the guard refused:
-    /// then nothing was written, no record and no claim, and the same key may be tried again.
-    ///
-    /// # Errors
-    /// The first answer, when a parallel request with the same key was faster.
-    pub async fn commit_guarded(
-        &self,
-        actor: &Actor,
-        guarded: Guarded,
-        reply: Reply,
-        kept: &Reply,
-    ) -> Result<Option<Reply>, Interrupt> {
-        let Guarded {
-            lock,
-            change,
-            record,
-            rest,
-        } = guarded;
-        let mut writes: Vec<Statement> = lock.into_iter().collect();
-        let guard = writes.len();
-        writes.extend([change, record.statement]);
-        writes.extend(rest);
-        let done = |rows: &[Vec<Row>]| rows.get(guard).is_some_and(|rows| !rows.is_empty());
-        let claim = self
-            .claim
-            .as_ref()
-            .and_then(|claim| Some((claim, claim.keep(kept)?)));
-        let Some((claim, stored)) = claim else {
-            let rows = self.batch(&writes).await?;
-            return Ok(done(&rows).then_some(reply));
-        };
-        writes.extend(claim.statements_if(&actor.tenant, &stored, &record.id, self.now));
-        let rows = match self.batch(&writes).await {
-            Ok(rows) => rows,
-            Err(error) => return Err(self.replay_after(claim, error).await?),
-        };
-        if done(&rows) {
-            self.cache_answer(claim, &stored);
-            return Ok(Some(reply));
-        }
-        // A twin with the same key may have taken the last place.
-        let found = rows.last().map_or(&[][..], Vec::as_slice);
-        match Claim::stored(found, self.now)? {
-            Some(first) => Err(Interrupt::Replay(claim.replay(first)?)),
-            None => Ok(None),
-        }
-    }
-
-    /// What to answer when a batch with a claim failed: the claim of a faster twin, if there is
-    /// one.
-    async fn replay_after(&self, claim: &Claim, error: Error) -> Result<Interrupt, Error> {
-        let rows = self.query(claim.find()).await?;
-        match Claim::stored(&rows, self.now)? {
-            Some(first) => Ok(Interrupt::Replay(claim.replay(first)?)),
-            None => Ok(error.into()),
-        }
-    }
-
-    /// Writes one line to the log. `fields` must hold neither secrets nor personal data.
-    pub fn log(&self, level: Level, event: &str, fields: &[(&str, Json)]) {
-        let threshold = self
-            .ready
-            .map_or(Level::Info, |ready| ready.config.log_level);
-        if level >= threshold {
-            let fields = fields
-                .iter()
-                .map(|(name, value)| ((*name).to_owned(), value.clone()));
-            self.line(level, event, fields);
-        }
-    }
-
-    /// The audit log's second sink: what was recorded is logged too, whatever the threshold.
-    fn tell(&self, statements: &[Statement], rows: &[Vec<Row>]) {
-        for fields in crate::audit::told(statements, rows) {
-            self.line(Level::Info, "audit", fields);
-        }
-    }
-
-    /// Writes one line to the log, whatever `LOG_LEVEL` says.
-    pub(crate) fn line(
-        &self,
-        level: Level,
-        event: &str,
-        fields: impl IntoIterator<Item = (String, Json)>,
-    ) {
-        let mut line = Map::new();
-        line.insert("level".to_owned(), level.name().into());
-        line.insert("time".to_owned(), self.now.rfc3339().into());
-        line.insert("event".to_owned(), event.into());
-        line.insert("route".to_owned(), self.route.name.into());
-        line.insert("request_id".to_owned(), self.ids.request_id.as_str().into());
-        line.insert("trace_id".to_owned(), self.ids.trace_id.as_str().into());
-        line.extend(fields);
-        self.platform.log(level, &Json::Object(line).to_string());
-    }
-
     fn judge(&self, state: &[Row]) -> Result<Actor, Error> {
         let access = self.route.access;
         self.credential.judge(state, access, self.client, self.now)
@@ -403,20 +249,6 @@ impl<P: Platform> Context<'_, P> {
         let text = store.get(&claim.kv_key(), self.now).await.ok()??;
         serde_json::from_str(&text).ok()
     }
-
-    fn cache_answer(&self, claim: &Claim, stored: &Stored) {
-        let Ok(text) = serde_json::to_string(stored) else {
-            return;
-        };
-        let (platform, key, now) = (self.platform.clone(), claim.kv_key(), self.now);
-        Meter::count(&self.meter.kv);
-        self.platform.defer(async move {
-            if let Some(store) = platform.key_value() {
-                // SQL holds the answer too, so a failure here changes nothing.
-                let _ = store.put(&key, &text, 86_400, now).await;
-            }
-        });
-    }
 }
 
 /// Values that some database would change are a mistake of ours.
@@ -441,53 +273,4 @@ fn named(error: DatabaseError, statements: &[Statement]) -> Error {
         .collect();
     let cause = format!("{error} (in {})", names.join(", "));
     Error::from(error).with_cause(cause)
-}
-
-/// Runs `work` outside any request: a cron tick or a queue message. Returns `None` when the
-/// configuration is refused, which is logged.
-pub async fn in_background<P: Platform, T>(
-    platform: &P,
-    route: &'static RouteInfo,
-    work: impl AsyncFnOnce(&Context<'_, P>) -> T,
-) -> Option<T> {
-    let mut random = [0; 24];
-    let _ = platform.random(&mut random);
-    let ids = RequestIds::from_headers(&NoHeaders, random);
-    let meter = Meter::default();
-    let cx = Context {
-        platform,
-        request: Request {
-            path: route.path,
-            query: "",
-            headers: &NoHeaders,
-            body: &[],
-        },
-        params: &[],
-        route,
-        ids: &ids,
-        now: platform.now(),
-        client: "",
-        ready: platform.app().ready().ok(),
-        credential: &Credential::None,
-        claim: None,
-        meter: &meter,
-        moved: 0,
-    };
-    if let Err(problems) = platform.app().ready() {
-        cx.log(
-            Level::Error,
-            "config.refused",
-            &[("problems", problems.to_string().into())],
-        );
-        return None;
-    }
-    Some(work(&cx).await)
-}
-
-struct NoHeaders;
-
-impl HeaderSource for NoHeaders {
-    fn header(&self, _: &str) -> Option<String> {
-        None
-    }
 }

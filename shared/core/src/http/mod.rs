@@ -1,16 +1,22 @@
 //! The HTTP contract: requests, the path every request takes, answers and errors.
 
+mod background;
+mod commit;
 mod context;
 mod cors;
+mod credential;
 mod error;
 mod headers;
+mod log;
 mod message;
 mod page;
 mod route;
 mod serve;
 mod trace;
 
-pub use context::{Actor, Context, Guarded, Meter, in_background};
+pub use background::in_background;
+pub use commit::Guarded;
+pub use context::{Actor, Context, Meter};
 pub use error::{Code, Error, Interrupt, Kind};
 pub use headers::CANONICAL_SECURITY_HEADERS;
 pub use message::{

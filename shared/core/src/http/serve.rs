@@ -1,21 +1,19 @@
 //! The path of a request, from top to bottom.
 
-use serde_json::{Value as Json, json};
+use serde_json::json;
 
 use super::context::{Context, Meter};
 use super::error::{Code, Error, Interrupt};
 use super::message::{BodyError, Incoming, Method, Reply, Request, Response};
 use super::route::{Access, Found, Route, RouteInfo, find};
 use super::trace::RequestIds;
-use super::{cors, headers};
+use super::{cors, credential, headers, log};
 use crate::app::Ready;
-use crate::auth::{cookie, token};
 use crate::guard::client;
 use crate::guard::idempotency::Claim;
-use crate::guard::identity::{Credential, Presented};
+use crate::guard::identity::Credential;
 use crate::guard::rate_limit::{self, Caller, Decision, RateClass};
-use crate::organizations::api_keys::key as api_key;
-use crate::port::{Level, Platform};
+use crate::port::Platform;
 use crate::time::{DAY, Millis};
 
 /// One deployable: a table of routes and what answers them.
@@ -37,10 +35,10 @@ pub trait Function {
 }
 
 /// What is known of a request when its answer is finished.
-struct Progress {
-    route: Option<&'static RouteInfo>,
+pub(super) struct Progress {
+    pub(super) route: Option<&'static RouteInfo>,
     decision: Option<Decision>,
-    meter: Meter,
+    pub(super) meter: Meter,
     /// How far a test moved the request's clock, in milliseconds.
     moved: i64,
 }
@@ -57,7 +55,7 @@ pub async fn serve<F: Function, P: Platform, I: Incoming>(
     let ids = RequestIds::from_headers(&incoming, random);
     let ready = platform.app().ready().ok();
     let now = moved_clock(&incoming, ready, started);
-    log_config_once(platform, ready, now);
+    log::config_once(platform, ready, now);
     let mut progress = Progress {
         route: None,
         decision: None,
@@ -102,7 +100,7 @@ pub async fn serve<F: Function, P: Platform, I: Incoming>(
         response.body.clear();
     }
     let elapsed = platform.now().since(started);
-    log_request::<F, P>(
+    log::request::<F, P>(
         platform, &ids, &incoming, &response, &progress, failure, elapsed, now,
     );
     response
@@ -152,13 +150,13 @@ async fn answer<F: Function, P: Platform, I: Incoming>(
         client::warn_behind_proxy(platform, ready, &peer, now);
     }
     let judged = ready.map_or(Ok(Credential::None), |ready| {
-        credential(ready, incoming, &route.info, F::NAME, now)
+        credential::of_request(ready, incoming, &route.info, F::NAME, now)
     });
     let caller = judged.as_ref().ok().and_then(Credential::caller);
     // Who is not known yet counts by address, so that wrong tokens and made-up keys are limited.
     let known = judged
         .as_ref()
-        .is_ok_and(|credential| is_known(credential, ready));
+        .is_ok_and(|credential| credential::is_known(credential, ready));
     let limited = match &caller {
         Some(caller) if known => Caller::new(caller),
         _ => Caller::address(&client),
@@ -238,66 +236,6 @@ fn too_large(limit: usize) -> Error {
     Error::new(Code::BodyTooLarge).with_message(format!("The body may have {limit} bytes."))
 }
 
-/// Judges the credential as far as cryptography goes; the rows behind it are read with the
-/// handler's own ([`Context::load`]).
-fn credential<I: Incoming>(
-    ready: &Ready,
-    incoming: &I,
-    route: &RouteInfo,
-    function: &str,
-    now: Millis,
-) -> Result<Credential, Error> {
-    let (member, key, service) = match route.access {
-        Access::Public | Access::Signed | Access::Development => return Ok(Credential::None),
-        Access::Member(_) => (true, false, false),
-        Access::Key(..) => (false, true, false),
-        Access::MemberOrKey(..) => (true, true, false),
-        Access::Service => (false, false, true),
-    };
-    let token = match Presented::read(incoming)? {
-        Presented::Bearer(token) => token,
-        Presented::Cookie(token) if member => {
-            let claims = token::verify_access(ready, &token, now)?;
-            if route.method != Method::Get {
-                let origins = &ready.config.cors_origins;
-                cookie::check_csrf(&ready.keys, incoming, &claims.session, origins)?;
-            }
-            return Ok(Credential::Member(claims));
-        }
-        Presented::Cookie(_) | Presented::None => return Err(Error::new(Code::AuthRequired)),
-    };
-    if key && api_key::looks_like(&token) {
-        return api_key::read(&token).map(Credential::Key);
-    }
-    if api_key::looks_like(&token) {
-        // Keys cannot make keys, nor do what is for people or services.
-        api_key::read(&token)?;
-        let why = "API keys may not be used for this.";
-        return Err(Error::new(Code::Forbidden).with_message(why));
-    }
-    if member {
-        return token::verify_access(ready, &token, now).map(Credential::Member);
-    }
-    if service {
-        return token::verify_service(ready, &token, function, now).map(Credential::Service);
-    }
-    // Only routes for keys alone are left.
-    let wanted = "This route takes an API key (ek_…), not an access token.";
-    Err(Error::new(Code::ApiKeyInvalid).with_message(wanted))
-}
-
-/// Whether the credential is proven: tokens by their signature, API keys by having been let in
-/// before, because anyone can make up a key with a right checksum.
-fn is_known(credential: &Credential, ready: Option<&Ready>) -> bool {
-    match credential {
-        Credential::None => false,
-        Credential::Member(_) | Credential::Service(_) => true,
-        Credential::Key(key) => {
-            ready.is_some_and(|ready| ready.key_tenants.borrow().get(&key.secret_hash).is_some())
-        }
-    }
-}
-
 /// Reads the body of methods that have one, if its type is right.
 async fn read_body<I: Incoming>(
     incoming: &mut I,
@@ -341,35 +279,6 @@ fn envelope(
     Response::new(status, "application/json", body)
 }
 
-/// Logs what is set and what production would refuse, with the first request of an isolate.
-fn log_config_once<P: Platform>(platform: &P, ready: Option<&Ready>, now: Millis) {
-    let Some(ready) = ready.filter(|ready| !ready.warned.replace(true)) else {
-        return;
-    };
-    let warnings = &ready.config.warnings;
-    let level = if warnings.is_empty() {
-        Level::Info
-    } else {
-        Level::Warn
-    };
-    if level >= ready.config.log_level {
-        let variables = platform.app().variables().iter();
-        let set: Vec<_> = variables
-            .filter(|(_, set)| *set)
-            .map(|(name, _)| *name)
-            .collect();
-        let line = json!({
-            "level": level.name(),
-            "time": now.rfc3339(),
-            "event": "config.loaded",
-            "environment": ready.config.environment.name(),
-            "set": set,
-            "warnings": warnings,
-        });
-        platform.log(level, &line.to_string());
-    }
-}
-
 /// The platform's time, moved by `X-Test-Clock-Offset-Ms` where `TEST_CLOCK` allows it.
 fn moved_clock<I: Incoming>(incoming: &I, ready: Option<&Ready>, now: Millis) -> Millis {
     if !ready.is_some_and(|ready| ready.config.test_clock) {
@@ -380,54 +289,4 @@ fn moved_clock<I: Incoming>(incoming: &I, ready: Option<&Ready>, now: Millis) ->
         .and_then(|text| text.parse().ok());
     // Ten years are enough for every rule, and no sum of times leaves what databases can keep.
     now.plus(offset.unwrap_or(0).clamp(-3_650 * DAY, 3_650 * DAY))
-}
-
-#[expect(
-    clippy::too_many_arguments,
-    reason = "private, called once, and all of it is one line"
-)]
-fn log_request<F: Function, P: Platform>(
-    platform: &P,
-    ids: &RequestIds,
-    incoming: &impl Incoming,
-    response: &Response,
-    progress: &Progress,
-    failure: Option<(Code, Option<String>)>,
-    elapsed: i64,
-    now: Millis,
-) {
-    let level = match (response.status, &failure) {
-        (500.., _) => Level::Error,
-        (_, Some((_, Some(_)))) => Level::Warn,
-        _ => Level::Info,
-    };
-    let threshold = platform
-        .app()
-        .ready()
-        .map_or(Level::Info, |ready| ready.config.log_level);
-    if level < threshold {
-        return;
-    }
-    let (code, cause) = failure.unzip();
-    let line = json!({
-        "level": level.name(),
-        "time": now.rfc3339(),
-        "event": "request",
-        "function": F::NAME,
-        "route": progress.route.map_or("none", |route| route.name),
-        "method": incoming.method(),
-        "status": response.status,
-        "code": code.map(Code::name),
-        "cause": cause.flatten(),
-        "duration_ms": elapsed,
-        "sql": progress.meter.sql.get(),
-        "kv": progress.meter.kv.get(),
-        "tenant": progress.meter.tenant.borrow().clone(),
-        "request_id": ids.request_id,
-        "trace_id": ids.trace_id,
-        "parent_id": ids.parent,
-    });
-    let Json::Object(mut line) = line else { return };
-    line.retain(|_, value| !value.is_null());
-    platform.log(level, &Json::Object(line).to_string());
 }

@@ -1,0 +1,70 @@
+//! Which credential a request carries, judged as far as cryptography goes.
+
+use super::error::{Code, Error};
+use super::message::{Incoming, Method};
+use super::route::{Access, RouteInfo};
+use crate::app::Ready;
+use crate::auth::{cookie, token};
+use crate::guard::identity::{Credential, Presented};
+use crate::organizations::api_keys::key as api_key;
+use crate::time::Millis;
+
+/// Judges the credential as far as cryptography goes; the rows behind it are read with the
+/// handler's own ([`super::Context::load`]).
+pub(super) fn of_request<I: Incoming>(
+    ready: &Ready,
+    incoming: &I,
+    route: &RouteInfo,
+    function: &str,
+    now: Millis,
+) -> Result<Credential, Error> {
+    let (member, key, service) = match route.access {
+        Access::Public | Access::Signed | Access::Development => return Ok(Credential::None),
+        Access::Member(_) => (true, false, false),
+        Access::Key(..) => (false, true, false),
+        Access::MemberOrKey(..) => (true, true, false),
+        Access::Service => (false, false, true),
+    };
+    let token = match Presented::read(incoming)? {
+        Presented::Bearer(token) => token,
+        Presented::Cookie(token) if member => {
+            let claims = token::verify_access(ready, &token, now)?;
+            if route.method != Method::Get {
+                let origins = &ready.config.cors_origins;
+                cookie::check_csrf(&ready.keys, incoming, &claims.session, origins)?;
+            }
+            return Ok(Credential::Member(claims));
+        }
+        Presented::Cookie(_) | Presented::None => return Err(Error::new(Code::AuthRequired)),
+    };
+    if key && api_key::looks_like(&token) {
+        return api_key::read(&token).map(Credential::Key);
+    }
+    if api_key::looks_like(&token) {
+        // Keys cannot make keys, nor do what is for people or services.
+        api_key::read(&token)?;
+        let why = "API keys may not be used for this.";
+        return Err(Error::new(Code::Forbidden).with_message(why));
+    }
+    if member {
+        return token::verify_access(ready, &token, now).map(Credential::Member);
+    }
+    if service {
+        return token::verify_service(ready, &token, function, now).map(Credential::Service);
+    }
+    // Only routes for keys alone are left.
+    let wanted = "This route takes an API key (ek_…), not an access token.";
+    Err(Error::new(Code::ApiKeyInvalid).with_message(wanted))
+}
+
+/// Whether the credential is proven: tokens by their signature, API keys by having been let in
+/// before, because anyone can make up a key with a right checksum.
+pub(super) fn is_known(credential: &Credential, ready: Option<&Ready>) -> bool {
+    match credential {
+        Credential::None => false,
+        Credential::Member(_) | Credential::Service(_) => true,
+        Credential::Key(key) => {
+            ready.is_some_and(|ready| ready.key_tenants.borrow().get(&key.secret_hash).is_some())
+        }
+    }
+}
