@@ -10,6 +10,8 @@ use crate::fields::Fields;
 use crate::guard::lockout::CONFIRM;
 use crate::http::{Code, Context, Error, Interrupt, Reply};
 use crate::port::Platform;
+use crate::sql::Statement;
+use crate::tenancy::TenantId;
 
 crate::queries! {
     /// `?1` user. Founders of the same tenants wait here for each other, so that two who leave at
@@ -49,6 +51,13 @@ crate::queries! {
                 AND NOT EXISTS (SELECT 1 FROM memberships o
                     WHERE o.tenant_id = m.tenant_id AND o.user_id <> ?1))
             AND EXISTS (SELECT 1 FROM users WHERE id = ?1 AND disabled_at = ?2)";
+    /// `?1` user: where they are a member.
+    MEMBERSHIPS: CredentialQuery = "closing.memberships", "
+        SELECT tenant_id, role FROM memberships WHERE user_id = ?1 ORDER BY tenant_id";
+    /// `?11` role: the closed user's membership, before [`LEAVE`].
+    RECORD_LEFT: TenantQuery = "closing.record_left", crate::record_where!("
+        FROM memberships m JOIN users u ON u.id = m.user_id
+        WHERE m.tenant_id = ?1 AND m.user_id = ?5 AND m.role = ?11 AND u.disabled_at = ?7");
     /// As before.
     LEAVE: CredentialQuery = "closing.leave", "
         DELETE FROM memberships
@@ -98,6 +107,9 @@ pub(super) async fn close<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Int
         END_SESSIONS.bind(bound()),
         REVOKE_KEYS.bind(bound()),
         CLOSE_TENANTS.bind(bound()),
+    ]);
+    writes.extend(records_of_leaving(cx, user).await?);
+    writes.extend([
         LEAVE.bind(bound()),
         UNLINK.bind(bound()),
         FORGET_FACTORS.bind(bound()),
@@ -112,4 +124,27 @@ pub(super) async fn close<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Int
         return Err(Error::new(Code::StateConflict).with_message(message).into());
     }
     Ok(cookie::clear(Reply::ok(&json!({"status": "closed"}))))
+}
+
+/// One entry for each tenant that the user leaves by closing their account, in that tenant's log.
+async fn records_of_leaving<P: Platform>(
+    cx: &Context<'_, P>,
+    user: &str,
+) -> Result<Vec<Statement>, Error> {
+    let rows = cx.query(MEMBERSHIPS.bind([user.into()])).await?;
+    let recorded = rows.iter().map(|row| {
+        let (tenant, role) = (TenantId::proven(row.text(0)?), row.text(1)?);
+        let entry = Entry {
+            tenant: Some(tenant.as_str()),
+            actor: user,
+            action: "member.leave",
+            target: user,
+        };
+        let left = json!({"before": {"role": role}, "after": null});
+        let record = entry.record_change(cx, &RECORD_LEFT, &tenant, Some(&left))?;
+        let mut statement = record.statement;
+        statement.params.push(role.into());
+        Ok(statement)
+    });
+    recorded.collect()
 }

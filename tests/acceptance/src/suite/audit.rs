@@ -4,10 +4,15 @@ use serde_json::{Value, json};
 
 use super::tests;
 use crate::api::Api;
-use crate::fixture::{Founder, PASSWORD, api_key, founder, login, run_task, text, walk_pages};
+use crate::fixture::{
+    Founder, PASSWORD, accept, api_key, founder, invite, login, mail_token, member, new_email,
+    run_task, switch, text, walk_pages,
+};
 
 tests! { "audit":
-    a_tenant_sees_what_was_done_in_it ["B-14"];
+    a_tenant_sees_what_was_done_in_it [];
+    changes_of_members_are_recorded_with_before_and_after ["B-14"];
+    refused_changes_of_members_are_not_recorded ["B-14" "B-05"];
     entries_are_filtered_and_paged [];
     a_reused_refresh_token_is_recorded ["A-08"];
     only_services_verify_the_chain ["P-14"];
@@ -70,6 +75,122 @@ fn a_tenant_sees_what_was_done_in_it(api: &Api) {
     let key = api_key(api, &mine, &["usage:read"]);
     api.get(PATH).bearer(&key).send().refused(403, "FORBIDDEN");
     api.get(PATH).send().refused(401, "AUTH_REQUIRED");
+}
+
+/// The one entry of that action about that target: its actor and its change.
+fn change_of(api: &Api, access: &str, action: &str, target: &str) -> (Value, Value) {
+    let seen = entries(api, access, &format!("?action={action}&target={target}"));
+    assert_eq!(seen.len(), 1, "{action}: {seen:?}");
+    (seen[0]["actor"].clone(), seen[0]["change"].clone())
+}
+
+fn changes_of_members_are_recorded_with_before_and_after(api: &Api) {
+    let (host, guest) = (founder(api), founder(api));
+    let role = |role: &str| json!({"role": role});
+    let told = |action: &str, target: &str, by: &Founder, before: Value, after: Value| {
+        let seen = change_of(api, &host.access, action, target);
+        let change = json!({"before": before, "after": after});
+        assert_eq!(seen, (json!(by.user), change), "{action}");
+    };
+    let invited = text(&invite(api, &host, &guest.email, "agent").data(201)["id"]);
+    told(
+        "invitation.create",
+        &invited,
+        &host,
+        Value::Null,
+        role("agent"),
+    );
+    accept(api, &guest.access, &mail_token(api, &guest.email)).data(200);
+    let joined = json!({"user": guest.user, "role": "agent"});
+    told("invitation.accept", &invited, &guest, Value::Null, joined);
+
+    let path = format!("/api/v1/organizations/members/{}", guest.user);
+    let changed = api.patch(&path, &role("admin")).bearer(&host.access);
+    changed.send().data(200);
+    told(
+        "member.change",
+        &guest.user,
+        &host,
+        role("agent"),
+        role("admin"),
+    );
+    api.delete(&path).bearer(&host.access).send().data(200);
+    told(
+        "member.remove",
+        &guest.user,
+        &host,
+        role("admin"),
+        Value::Null,
+    );
+
+    let withdrawn = text(&invite(api, &host, &new_email(api), "client").data(201)["id"]);
+    let path = format!("/api/v1/organizations/invitations/{withdrawn}");
+    api.delete(&path).bearer(&host.access).send().data(200);
+    told(
+        "invitation.revoke",
+        &withdrawn,
+        &host,
+        role("client"),
+        Value::Null,
+    );
+
+    let leaver = member(api, &host, "client");
+    api.delete("/api/v1/organizations/members/me")
+        .bearer(&leaver.access)
+        .send()
+        .data(200);
+    told(
+        "member.leave",
+        &leaver.user,
+        &leaver,
+        role("client"),
+        Value::Null,
+    );
+    // Who closes their account leaves every organisation, and each of them reads so.
+    let closer = member(api, &host, "agent");
+    api.call("DELETE", "/api/v1/auth/me")
+        .json(&json!({"password": PASSWORD}))
+        .bearer(&closer.access)
+        .send()
+        .data(200);
+    told(
+        "member.leave",
+        &closer.user,
+        &closer,
+        role("agent"),
+        Value::Null,
+    );
+    let second = api
+        .post("/api/v1/organizations", &json!({"name": "Second"}))
+        .bearer(&host.access)
+        .send();
+    let second = text(&second.data(201)["id"]);
+    let there = switch(api, &host.access, &second).data(200);
+    let seen = change_of(
+        api,
+        &text(&there["access_token"]),
+        "organization.create",
+        &second,
+    );
+    let founded = json!({"user": host.user, "role": "founder"});
+    assert_eq!(seen.1, json!({"before": null, "after": founded}));
+}
+
+fn refused_changes_of_members_are_not_recorded(api: &Api) {
+    let host = founder(api);
+    let agent = member(api, &host, "agent");
+    let path = format!("/api/v1/organizations/members/{}", host.user);
+    let change = |who: &Founder| {
+        api.patch(&path, &json!({"role": "client"}))
+            .bearer(&who.access)
+            .send()
+    };
+    change(&agent).refused(403, "FORBIDDEN");
+    change(&host).refused(409, "STATE_CONFLICT");
+    assert_eq!(
+        entries(api, &host.access, "?action=member.change"),
+        [] as [Value; 0]
+    );
 }
 
 fn entries_are_filtered_and_paged(api: &Api) {

@@ -37,7 +37,8 @@ pub(in super::super) async fn accept<P: Platform>(cx: &Context<'_, P>) -> Result
         action: "invitation.accept",
         target: id,
     };
-    let mut record = entry.record(cx, &RECORD_ACCEPTED, &tenant)?;
+    let joined = json!({"before": null, "after": {"user": actor.user, "role": row.text(2)?}});
+    let mut record = entry.record_change(cx, &RECORD_ACCEPTED, &tenant, Some(&joined))?;
     record.statement.params.push(hash.into());
     let recorded = record.id.as_str();
     let join = [

@@ -35,7 +35,15 @@ pub(in super::super) async fn create<P: Platform>(cx: &Context<'_, P>) -> Result
     may_grant(&actor, role)?;
     let id = cx.new_id("inv")?;
     let link = Link::new(cx, &id)?;
-    let mut record = record(cx, &actor, &RECORD_CREATED, "invitation.create", &id)?;
+    let invited = json!({"before": null, "after": {"role": role.name()}});
+    let mut record = record(
+        cx,
+        &actor,
+        &RECORD_CREATED,
+        "invitation.create",
+        &id,
+        Some(&invited),
+    )?;
     let limits = limited(&actor, &email);
     record.statement.params.extend(limits);
     record.statement.params.push(email.as_str().into());
@@ -85,7 +93,7 @@ pub(in super::super) async fn resend<P: Platform>(cx: &Context<'_, P>) -> Result
     may_grant(&actor, stored_role(&row)?)?;
     let (id, email) = (row.text(0)?, row.text(1)?);
     let link = Link::new(cx, id)?;
-    let mut record = record(cx, &actor, &RECORD_RESENT, "invitation.resend", id)?;
+    let mut record = record(cx, &actor, &RECORD_RESENT, "invitation.resend", id, None)?;
     record.statement.params.extend(limited(&actor, email));
     let end = cx.now.plus(LINK_LIFE);
     let renew = RENEW.bind(
@@ -113,13 +121,20 @@ pub(in super::super) async fn resend<P: Platform>(cx: &Context<'_, P>) -> Result
 /// Kills the link; the invitation stays in the list.
 pub(in super::super) async fn revoke<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
     let (actor, row) = one(cx).await?;
-    may_grant(&actor, stored_role(&row)?)?;
+    let role = stored_role(&row)?;
+    may_grant(&actor, role)?;
     let id = row.text(0)?;
-    let entry = entry(&actor, "invitation.revoke", id);
+    let revoked = json!({"before": {"role": role.name()}, "after": null});
+    let record = entry(&actor, "invitation.revoke", id).record_change(
+        cx,
+        &RECORD_REVOKED,
+        &actor.tenant,
+        Some(&revoked),
+    )?;
     let rows = cx
         .batch(&[
             LOCK.bind(&actor.tenant, []),
-            entry.record(cx, &RECORD_REVOKED, &actor.tenant)?.statement,
+            record.statement,
             REVOKE.bind(&actor.tenant, [id.into(), cx.now.into()]),
         ])
         .await?;
@@ -182,8 +197,10 @@ fn record<P: Platform>(
     query: &'static TenantQuery,
     action: &'static str,
     id: &str,
+    change: Option<&Json>,
 ) -> Result<Record, Error> {
-    let mut record = entry(actor, action, id).record(cx, query, &actor.tenant)?;
+    let entry = entry(actor, action, id);
+    let mut record = entry.record_change(cx, query, &actor.tenant, change)?;
     record.statement.params.push(actor.role.name().into());
     Ok(record)
 }

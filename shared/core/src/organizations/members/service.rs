@@ -39,7 +39,8 @@ pub(in super::super) async fn change<P: Platform>(cx: &Context<'_, P>) -> Result
     allow(&actor, Action::Change, Resource::Member(member.role))?;
     let granted = Resource::Role(wanted, Permissions::of(wanted));
     allow(&actor, Action::Grant, granted)?;
-    let mut record = record(cx, &actor, &RECORD_CHANGED, "member.change", &member)?;
+    let after = json!({"role": wanted.name()});
+    let mut record = record(cx, &actor, &RECORD_CHANGED, "member.change", &member, &after)?;
     record.statement.params.push(wanted.name().into());
     let user = member.user.as_str();
     let about = |query: &'static TenantQuery, more: Value| {
@@ -92,7 +93,7 @@ async fn take_out<P: Platform>(
     member: &Member,
     action: &'static str,
 ) -> Result<Reply, Interrupt> {
-    let record = record(cx, actor, &RECORD_REMOVED, action, member)?;
+    let record = record(cx, actor, &RECORD_REMOVED, action, member, &Json::Null)?;
     let (user, id) = (member.user.as_str(), record.id.as_str());
     let end = |query: &'static TenantQuery| {
         query.bind(&actor.tenant, [user.into(), id.into(), cx.now.into()])
@@ -107,13 +108,15 @@ async fn take_out<P: Platform>(
     Ok(Reply::ok(&json!({"status": "removed"})))
 }
 
-/// The record of a change to `member`, with what must still be true for it.
+/// The record of a change to `member`, with what must still be true for it; `after` is null for
+/// who goes.
 fn record<P: Platform>(
     cx: &Context<'_, P>,
     actor: &Actor,
     query: &'static TenantQuery,
     action: &'static str,
     member: &Member,
+    after: &Json,
 ) -> Result<Record, Error> {
     let entry = Entry {
         tenant: Some(actor.tenant.as_str()),
@@ -121,7 +124,8 @@ fn record<P: Platform>(
         action,
         target: &member.user,
     };
-    let mut record = entry.record(cx, query, &actor.tenant)?;
+    let change = json!({"before": {"role": member.role.name()}, "after": after});
+    let mut record = entry.record_change(cx, query, &actor.tenant, Some(&change))?;
     let roles = [actor.role, member.role];
     let roles = roles.map(|role| Value::from(role.name()));
     record.statement.params.extend(roles);

@@ -10,7 +10,7 @@ use crate::guard::identity::Credential;
 use crate::http::{Actor, Code, Context, Error, Guarded, Interrupt, Page, Reply};
 use crate::port::{DatabaseError, Platform};
 use crate::sql::Row;
-use crate::tenancy::TenantId;
+use crate::tenancy::{Role, TenantId};
 use crate::time::{Millis, SECOND};
 
 /// The organisations that the caller is a member of, whichever the session is in.
@@ -58,6 +58,7 @@ pub(in super::super) async fn create<P: Platform>(cx: &Context<'_, P>) -> Result
         action: "organization.create",
         target: tenant.as_str(),
     };
+    let founded = json!({"before": null, "after": {"user": user, "role": Role::Founder.name()}});
     let guarded = Guarded {
         lock: Some(ORGANIZATIONS_USER.hit(user, cx.now)),
         change: INSERT.bind(
@@ -70,7 +71,7 @@ pub(in super::super) async fn create<P: Platform>(cx: &Context<'_, P>) -> Result
                 hits.into(),
             ],
         ),
-        record: entry.record(cx, &RECORD_CREATED, &tenant)?,
+        record: entry.record_change(cx, &RECORD_CREATED, &tenant, Some(&founded))?,
         rest: vec![INSERT_FOUNDER.bind(&tenant, [user.into(), cx.now.into()])],
     };
     let shown = json!({
