@@ -37,6 +37,8 @@ fn run(name: &str, arguments: &[&str]) -> Result<Output, Failed> {
     let script = format!("{ROOT}/scripts/{name}");
     let mut command = Command::new(&script);
     command.args(arguments).stdin(Stdio::null());
+    // Cargo within cargo would take it for a change, and compile ring and all that needs it anew.
+    command.env_remove("CARGO_MANIFEST_DIR");
     Ok(command
         .output()
         .map_err(|error| format!("{script}: {error}"))?)
