@@ -5,6 +5,9 @@ use crate::runner::Test;
 mod access;
 mod accounts;
 mod api_keys;
+mod api_keys_bounds;
+mod api_keys_limits;
+mod api_keys_reroll;
 mod audit;
 mod auth;
 mod bad_input;
@@ -60,6 +63,9 @@ pub fn all() -> Vec<Test> {
         passwords::tests(),
         mfa::tests(),
         api_keys::tests(),
+        api_keys_bounds::tests(),
+        api_keys_limits::tests(),
+        api_keys_reroll::tests(),
         usage::tests(),
         billing::tests(),
         jobs::tests(),
