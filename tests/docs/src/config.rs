@@ -1,6 +1,6 @@
 //! docs/config.md
 
-use edgekeep_core::config::{VARIABLES, Variable};
+use edgekeep_core::config::{Feature, VARIABLES, Variable};
 
 use crate::Page;
 use crate::table::{code, table};
@@ -13,6 +13,7 @@ pub(crate) fn page() -> Page {
          answers 503 `NOT_CONFIGURED`, except the probes."
             .to_owned(),
         table(&["name", "kind", "without it", "what it does"], &rows),
+        features(),
         WHERE.to_owned(),
         STRICT.to_owned(),
         SPIN.to_owned(),
@@ -35,6 +36,25 @@ fn row(variable: &Variable) -> Vec<String> {
         variable.purpose.to_owned(),
     ]
 }
+
+/// What can be turned off.
+fn features() -> String {
+    let rows = Feature::ALL.map(|feature| {
+        let refusal = feature.refusal();
+        let answer = format!("{} {}", refusal.status(), code(refusal.name()));
+        vec![code(feature.name()), answer, feature.without().to_owned()]
+    });
+    let rows = table(&["feature", "its routes answer", "while it is off"], &rows);
+    format!("{FEATURES}\n\n{rows}")
+}
+
+const FEATURES: &str = "\
+## Features
+
+`FEATURES_DISABLED=registration,api_keys` turns parts off, in every function alike; everything is on
+without it, but `billing`, which is turned on by `BILLING_ENABLED`. [roles.md](roles.md) names the feature of
+each route. A route whose feature is off is not there, whoever asks, so it is a 404 and not a 403, but with a
+code of its own. `GET /api/v1/slo/environment` and the gauge `feature_enabled` show what is on.";
 
 const WHERE: &str = "\
 ## Where to set them

@@ -41,7 +41,14 @@ pub(crate) fn page() -> Page {
          the name is the label in logs."
             .to_owned(),
         table(
-            &["route", "name", "function", "rate class", "Idempotency-Key"],
+            &[
+                "route",
+                "name",
+                "function",
+                "rate class",
+                "Idempotency-Key",
+                "feature",
+            ],
             &rest,
         ),
     ];
@@ -123,6 +130,9 @@ fn what(function: &str, route: &RouteInfo) -> Vec<String> {
         function.to_owned(),
         rate(route.rate),
         key.to_owned(),
+        route
+            .feature
+            .map_or_else(String::new, |feature| code(feature.name())),
     ]
 }
 

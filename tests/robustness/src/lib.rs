@@ -38,6 +38,7 @@ pub enum Fault {
 /// The world: platform, faults, and what was logged.
 #[derive(Clone)]
 pub struct World {
+    app: Rc<App>,
     inner: Platform,
     database: Rc<FaultyDatabase>,
     key_value: Rc<FaultyStore>,
@@ -52,10 +53,21 @@ pub struct Network {
     inner: Platform,
     sent: RefCell<Vec<OutboundRequest>>,
     answer: RefCell<Option<Result<OutboundResponse, OutboundError>>>,
+    /// Answers of single places, by how their URL ends; these come first.
+    places: RefCell<BTreeMap<&'static str, String>>,
 }
 
 impl port::Outbound for Network {
     async fn send(&self, request: OutboundRequest) -> Result<OutboundResponse, OutboundError> {
+        let body = {
+            let places = self.places.borrow();
+            let place = places.iter().find(|(end, _)| request.url.ends_with(*end));
+            place.map(|(_, body)| body.clone().into_bytes())
+        };
+        if let Some(body) = body {
+            self.sent.borrow_mut().push(request);
+            return Ok(OutboundResponse { status: 200, body });
+        }
         let told = self.answer.borrow().clone();
         let Some(answer) = told else {
             return port::Platform::outbound(&self.inner).send(request).await;
@@ -113,18 +125,24 @@ pub fn variables(changes: &[(&str, &str)]) -> BTreeMap<String, String> {
     all
 }
 
+fn app(changes: &[(&str, &str)]) -> App {
+    let variables = variables(changes);
+    App::new(|name| variables.get(name).cloned())
+}
+
 impl World {
     /// A fresh world on SQLite in memory.
     pub async fn new(changes: &[(&str, &str)]) -> Self {
-        let variables = variables(changes);
-        let app = App::new(|name| variables.get(name).cloned());
+        let app = app(changes);
         let database = Database::open("sqlite::memory:")
             .await
             .expect("SQLite opens");
         let (wakes, woken) = Wakes::channel();
-        let inner = Platform::new(app, database, wakes);
+        // The world's own app stands before this one.
+        let inner = Platform::new(App::new(|_| None), database, wakes);
         let fault = Cell::new(Fault::None);
         Self {
+            app: Rc::new(app),
             database: Rc::new(FaultyDatabase {
                 inner: inner.clone(),
                 fault,
@@ -137,10 +155,21 @@ impl World {
                 inner: inner.clone(),
                 sent: RefCell::default(),
                 answer: RefCell::default(),
+                places: RefCell::default(),
             }),
             lines: Rc::default(),
             inner,
             woken: Rc::new(RefCell::new(woken)),
+        }
+    }
+
+    /// Another instance, with these changes to the variables, on the same database, store and
+    /// network.
+    #[must_use]
+    pub fn with(&self, changes: &[(&str, &str)]) -> Self {
+        Self {
+            app: Rc::new(app(changes)),
+            ..self.clone()
         }
     }
 
@@ -196,6 +225,12 @@ impl World {
             body: body.as_bytes().to_vec(),
         });
         *self.network.answer.borrow_mut() = Some(answer);
+    }
+
+    /// What a place outside answers from now on, by how its URL ends.
+    pub fn outside_at(&self, end: &'static str, body: &Value) {
+        let mut places = self.network.places.borrow_mut();
+        places.insert(end, body.to_string());
     }
 
     /// What was sent outside since the last call of this.
@@ -296,7 +331,7 @@ impl port::Platform for World {
     type Queue = Wakes;
 
     fn app(&self) -> &App {
-        self.inner.app()
+        &self.app
     }
     fn database(&self) -> Result<&FaultyDatabase, Missing> {
         match self.database.fault.get() {

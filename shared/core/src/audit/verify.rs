@@ -3,8 +3,7 @@
 use super::entry::{AuditKeys, Stored};
 use super::seal;
 use super::store::{CHAIN, ENTRIES, GONE, HASH_AT, HEAD};
-use crate::guard::rate_limit::RateClass;
-use crate::http::{Access, Context, Error, Idempotency, Method, RouteInfo, in_background};
+use crate::http::{Context, Error, RouteInfo, in_background};
 use crate::port::{DatabaseError, Platform};
 use crate::sql::Row;
 use crate::time::{DAY, Millis};
@@ -17,17 +16,7 @@ const ENTRIES_AT_ONCE: usize = 1_000;
 const PATIENCE: i64 = DAY;
 
 /// What the tool's own verification appears as in logs.
-pub static VERIFY: RouteInfo = RouteInfo {
-    name: "audit.verify",
-    method: Method::Post,
-    path: "tool:audit-verify",
-    access: Access::Service,
-    rate: RateClass::Unlimited,
-    idempotency: Idempotency::None,
-    media_types: &[],
-    needs_config: true,
-    acts: true,
-};
+pub static VERIFY: RouteInfo = RouteInfo::background("audit.verify", "tool:audit-verify");
 
 /// What is wrong with an entry or its link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

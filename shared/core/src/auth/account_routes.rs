@@ -1,6 +1,7 @@
 //! The accounts function's table.
 
 use super::{mailbox, recovery, register};
+use crate::config::Feature;
 use crate::guard::rate_limit::RateClass;
 use crate::http::{Access, Context, Function, Interrupt, Reply, Route};
 use crate::port::Platform;
@@ -39,6 +40,7 @@ impl Function for Accounts {
             Action::Register,
             Access::Public,
         )
+        .feature(Feature::Registration)
         .rate(RateClass::Auth),
         Route::post(
             "/api/v1/auth/verify",

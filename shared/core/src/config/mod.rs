@@ -5,11 +5,13 @@
 
 mod addresses;
 mod checks;
+mod features;
 mod secrets;
 mod variables;
 
 use core::fmt;
 
+pub use features::{Feature, Features};
 pub use variables::{VARIABLES, Variable};
 
 use crate::auth::oauth::provider::Provider;
@@ -121,8 +123,8 @@ pub struct Config {
     pub cors_origins: Vec<String>,
     /// `TRUSTED_PROXIES`: whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Proxies,
-    /// `BILLING_ENABLED`
-    pub billing_enabled: bool,
+    /// `FEATURES_DISABLED` and `BILLING_ENABLED`
+    pub features: Features,
     /// `STRIPE_WEBHOOK_SECRET`, several while one is rolled.
     pub stripe_webhook_secrets: Vec<Secret>,
     /// `STRIPE_SECRET_KEY`; with it, state is fetched from Stripe instead of taken from events.
@@ -197,7 +199,7 @@ impl Config {
             frontend_url: from.url("FRONTEND_URL", "http://127.0.0.1:8787"),
             cors_origins: from.origins("CORS_ORIGINS"),
             trusted_proxies: from.proxies("TRUSTED_PROXIES"),
-            billing_enabled,
+            features: from.features(billing_enabled),
             stripe_webhook_secrets: from.webhook_secrets(billing_enabled),
             stripe_key: from.stripe_key(billing_enabled, environment),
             stripe_api_base: from.stripe_base(),

@@ -33,7 +33,7 @@ fn load(values: &BTreeMap<&'static str, &'static str>) -> Result<Config, ConfigE
 #[test]
 fn defaults_hold_for_a_small_production_setup() {
     let config = load(&good()).unwrap();
-    assert!(!config.billing_enabled);
+    assert!(!config.features.on(Feature::Billing));
     assert_eq!(config.issuer, "edgekeep");
     assert_eq!(config.max_body_bytes, 1_048_576);
     assert!(config.cors_origins.is_empty());
@@ -76,6 +76,10 @@ fn each_bad_value_is_refused_by_name_and_never_shown() {
         ("CORS_ORIGINS", "https://hunter2.test/path"),
         ("BILLING_ENABLED", "hunter2"),
         ("EMAIL_PROVIDER", "hunter2"),
+        ("FEATURES_DISABLED", "hunter2"),
+        ("FEATURES_DISABLED", "jobs,hunter2"),
+        // It has a variable of its own.
+        ("FEATURES_DISABLED", "billing"),
         ("LOG_LEVEL", "hunter2"),
         ("RATE_LIMITS", "hunter2=1"),
         ("MAX_BODY_BYTES", "-1"),
@@ -116,6 +120,25 @@ fn each_bad_value_is_refused_by_name_and_never_shown() {
         assert!(error.contains(name), "{name}={value}: {error}");
         assert!(!error.contains("hunter2"), "{name} leaks: {error}");
     }
+}
+
+/// Rows: Q-17
+#[test]
+fn features_are_on_unless_they_are_named() {
+    let mut values = good();
+    values.insert(
+        "FEATURES_DISABLED",
+        " registration, api_keys,,registration ",
+    );
+    let features = load(&values).unwrap().features;
+    for feature in Feature::ALL {
+        let off = [Feature::Registration, Feature::ApiKeys, Feature::Billing].contains(&feature);
+        assert_eq!(features.on(feature), !off, "{}", feature.name());
+    }
+    values.insert("FEATURES_DISABLED", "Jobs");
+    values.insert("LOG_LEVEL", "loud");
+    let problems = load(&values).unwrap_err().problems;
+    assert_eq!(problems.len(), 2, "{problems:?}");
 }
 
 /// Rows: Q-05

@@ -105,6 +105,11 @@ pub const VARIABLES: &[Variable] = &[
         "addresses or networks of your reverse proxies, comma separated: their X-Forwarded-For names the client",
     ),
     plain(
+        "FEATURES_DISABLED",
+        "",
+        "parts that are turned off, comma separated: registration, oauth, api_keys, invitations, jobs, usage",
+    ),
+    plain(
         "BILLING_ENABLED",
         "false",
         "true turns Stripe on and asks for its secrets",

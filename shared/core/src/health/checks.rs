@@ -6,7 +6,7 @@ use core::task::Poll;
 
 use serde_json::{Map, Value as Json, json};
 
-use crate::config::MailProvider;
+use crate::config::{Feature, MailProvider};
 use crate::http::{Context, Reply};
 use crate::port::{KeyValue as _, Platform};
 
@@ -58,7 +58,9 @@ pub(super) async fn details<P: Platform>(cx: &Context<'_, P>) -> Reply {
     add("keyValue", tell(cx, "key_value", store));
     let configuration = if config.is_ok() { "ok" } else { "down" };
     add("configuration", json!({"status": configuration}));
-    let billing = config.as_ref().is_ok_and(|config| config.billing_enabled);
+    let billing = config
+        .as_ref()
+        .is_ok_and(|config| config.features.on(Feature::Billing));
     add(
         "stripe",
         json!({"status": if billing { "configured" } else { "disabled" }}),

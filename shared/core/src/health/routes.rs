@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::checks;
+use crate::config::Feature;
 use crate::guard::rate_limit::RateClass;
 use crate::http::{Access, Code, Context, Error, Function, Interrupt, Reply, Route};
 use crate::port::Platform;
@@ -78,9 +79,17 @@ impl Function for Health {
                         )
                     })
                     .collect();
+                let features: Map<String, Value> = Feature::ALL
+                    .iter()
+                    .map(|feature| {
+                        let on = config.features.on(*feature);
+                        (feature.name().to_owned(), json!(on))
+                    })
+                    .collect();
                 Ok(Reply::ok(&json!({
                     "environment": config.environment.name(),
                     "variables": variables,
+                    "features": features,
                     "warnings": config.warnings,
                 })))
             }

@@ -5,6 +5,7 @@ use super::message::{Incoming, Method};
 use super::route::{Access, RouteInfo};
 use crate::app::Ready;
 use crate::auth::{cookie, token};
+use crate::config::Feature;
 use crate::guard::identity::{Credential, Presented};
 use crate::organizations::api_keys::key as api_key;
 use crate::time::Millis;
@@ -37,6 +38,10 @@ pub(super) fn of_request<I: Incoming>(
         }
         Presented::Cookie(_) | Presented::None => return Err(Error::new(Code::AuthRequired)),
     };
+    if api_key::looks_like(&token) && !ready.config.features.on(Feature::ApiKeys) {
+        let off = "API keys are turned off here.";
+        return Err(Error::new(Code::ApiKeyInvalid).with_message(off));
+    }
     if key && api_key::looks_like(&token) {
         return api_key::read(&token).map(Credential::Key);
     }

@@ -2,6 +2,7 @@
 //! there: routing, 405, access, limits, labels, documents.
 
 use super::message::Method;
+use crate::config::Feature;
 use crate::guard::rate_limit::RateClass;
 use crate::tenancy::{ApiScope, Permission};
 
@@ -63,9 +64,45 @@ pub struct RouteInfo {
     pub media_types: &'static [&'static str],
     /// Whether it needs a sound configuration; only probes do without.
     pub needs_config: bool,
+    /// The feature that it belongs to: it is gone while that is off.
+    pub feature: Option<Feature>,
     /// Whether it changes anything. A `GET` that does (a link in a mail) has no `HEAD`, which
     /// mail scanners send and which must be safe (RFC 9110, section 9.2.1).
     pub acts: bool,
+}
+
+impl RouteInfo {
+    const fn new(
+        name: &'static str,
+        method: Method,
+        path: &'static str,
+        access: Access,
+        rate: RateClass,
+    ) -> Self {
+        Self {
+            name,
+            method,
+            path,
+            access,
+            rate,
+            idempotency: Idempotency::None,
+            media_types: &[],
+            needs_config: true,
+            feature: None,
+            acts: !matches!(method, Method::Get),
+        }
+    }
+
+    /// What stands for the route in work that no request asked for.
+    pub const fn background(name: &'static str, path: &'static str) -> Self {
+        Self::new(
+            name,
+            Method::Post,
+            path,
+            Access::Service,
+            RateClass::Unlimited,
+        )
+    }
 }
 
 impl<A> Route<A> {
@@ -102,18 +139,18 @@ impl<A> Route<A> {
         access: Access,
         rate: RateClass,
     ) -> Self {
-        let info = RouteInfo {
-            name,
-            method,
-            path,
-            access,
-            rate,
-            idempotency: Idempotency::None,
-            media_types: &[],
-            needs_config: true,
-            acts: !matches!(method, Method::Get),
-        };
+        let info = RouteInfo::new(name, method, path, access, rate);
         Self { info, action }
+    }
+
+    /// Belongs to a feature that may be turned off.
+    #[must_use]
+    pub const fn feature(mut self, feature: Feature) -> Self
+    where
+        A: Copy,
+    {
+        self.info.feature = Some(feature);
+        self
     }
 
     /// Another rate class than its method suggests.

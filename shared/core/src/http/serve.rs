@@ -9,6 +9,7 @@ use super::route::{Access, Found, Route, RouteInfo, find};
 use super::trace::RequestIds;
 use super::{cors, credential, headers, log};
 use crate::app::Ready;
+use crate::config::Feature;
 use crate::guard::client;
 use crate::guard::idempotency::Claim;
 use crate::guard::identity::Credential;
@@ -137,6 +138,7 @@ async fn answer<F: Function, P: Platform, I: Incoming>(
     {
         return Err(Error::new(Code::RouteNotFound));
     }
+    check_feature(&route.info, ready)?;
     let limit = ready.map_or(1_048_576, |ready| ready.config.max_body_bytes);
     check_length(incoming, limit)?;
 
@@ -206,6 +208,15 @@ fn check_version<I: Incoming>(incoming: &I) -> Result<(), Error> {
         return Err(Error::new(Code::UnsupportedVersion));
     }
     Ok(())
+}
+
+/// A route whose feature is off is not there, whoever asks.
+fn check_feature(route: &RouteInfo, ready: Option<&Ready>) -> Result<(), Error> {
+    let off = |feature: &Feature| ready.is_some_and(|ready| !ready.config.features.on(*feature));
+    match route.feature.filter(off) {
+        None => Ok(()),
+        Some(feature) => Err(Error::new(feature.refusal())),
+    }
 }
 
 fn preflight<P: Platform, I: Incoming>(platform: &P, incoming: &I, allow: &str) -> Reply {

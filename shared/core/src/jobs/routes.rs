@@ -1,6 +1,7 @@
 //! The jobs function's table.
 
 use super::service;
+use crate::config::Feature;
 use crate::http::{Access, Context, Function, Idempotency, Interrupt, Reply, Route};
 use crate::port::Platform;
 use crate::tenancy::{ApiScope, Permission};
@@ -30,15 +31,17 @@ impl Function for Jobs {
     const NAME: &'static str = "jobs";
     const ROUTES: &'static [Route<Action>] = &[
         Route::post("/api/v1/jobs", "jobs.submit", Action::Submit, WRITE)
-            .idempotency(Idempotency::Optional),
-        Route::get("/api/v1/jobs", "jobs.list", Action::List, READ),
-        Route::get("/api/v1/jobs/:id", "jobs.get", Action::Get, READ),
+            .idempotency(Idempotency::Optional)
+            .feature(Feature::Jobs),
+        Route::get("/api/v1/jobs", "jobs.list", Action::List, READ).feature(Feature::Jobs),
+        Route::get("/api/v1/jobs/:id", "jobs.get", Action::Get, READ).feature(Feature::Jobs),
         Route::get(
             "/api/v1/jobs/:id/result",
             "jobs.result",
             Action::Result,
             READ,
-        ),
+        )
+        .feature(Feature::Jobs),
     ];
 
     async fn handle<P: Platform>(action: Action, cx: &Context<'_, P>) -> Result<Reply, Interrupt> {

@@ -4,8 +4,8 @@ use serde_json::json;
 
 use super::export;
 use super::store::{CHECKPOINT, DROP_PARTS, DUE, FINISH, GIVE_BACK, LEASE, Leased, PUT_PART};
-use crate::guard::rate_limit::RateClass;
-use crate::http::{Access, Context, Error, Idempotency, Method, RouteInfo, in_background};
+use crate::config::Feature;
+use crate::http::{Context, Error, RouteInfo, in_background};
 use crate::id::is_id;
 use crate::port::{Level, Platform, Queue as _};
 use crate::sql::Statement;
@@ -20,17 +20,7 @@ const MAX_ATTEMPTS: i64 = 5;
 /// Jobs of one tick.
 const JOBS_PER_TICK: i64 = 10;
 
-static WAKE: RouteInfo = RouteInfo {
-    name: "jobs.wake",
-    method: Method::Post,
-    path: "queue:jobs",
-    access: Access::Service,
-    rate: RateClass::Unlimited,
-    idempotency: Idempotency::None,
-    media_types: &[],
-    needs_config: true,
-    acts: true,
-};
+static WAKE: RouteInfo = RouteInfo::background("jobs.wake", "queue:jobs");
 
 /// What the queue should do with the message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +47,9 @@ pub async fn on_wake<P: Platform>(platform: &P, job_id: &str) -> Wake {
         return Wake::Done;
     }
     let ran = in_background(platform, &WAKE, async |cx: &Context<'_, P>| {
+        if !are_on(cx) {
+            return Wake::Done;
+        }
         match run(cx, job_id).await {
             Ok(Ran::Done) => Wake::Done,
             Ok(Ran::More) => wake_again(cx, job_id).await,
@@ -69,6 +62,12 @@ pub async fn on_wake<P: Platform>(platform: &P, job_id: &str) -> Wake {
     })
     .await;
     ran.unwrap_or(Wake::Retry)
+}
+
+/// Whether jobs may run at all. While they may not, rows wait; a tick finds them afterwards.
+fn are_on<P: Platform>(cx: &Context<'_, P>) -> bool {
+    cx.config()
+        .is_ok_and(|config| config.features.on(Feature::Jobs))
 }
 
 /// A message of its own for the next run. A repetition of this one would count as a delivery that
@@ -99,6 +98,9 @@ fn log_failure<P: Platform>(cx: &Context<'_, P>, job_id: &str, error: &Error) {
 /// # Errors
 /// The last failure, when all others have run.
 pub(crate) async fn run_due<P: Platform>(cx: &Context<'_, P>) -> Result<u32, Error> {
+    if !are_on(cx) {
+        return Ok(0);
+    }
     let rows = cx
         .query(DUE.bind([cx.platform.now().into(), JOBS_PER_TICK.into()]))
         .await?;

@@ -5,8 +5,7 @@ use serde_json::json;
 use super::{LEASE, LEASE_ONE, Message, NOT_SENT, SENT, render};
 use crate::app::Ready;
 use crate::config::MailProvider;
-use crate::guard::rate_limit::RateClass;
-use crate::http::{Access, Context, Error, Idempotency, Method, RouteInfo, in_background};
+use crate::http::{Context, Error, RouteInfo, in_background};
 use crate::port::{Level, Outbound as _, OutboundRequest, Platform};
 use crate::sql::Row;
 use crate::time::{MINUTE, SECOND};
@@ -24,17 +23,7 @@ const PER_TICK: u32 = 200;
 /// A tick starts no further round after so long.
 const TICK_TIME: i64 = 45 * SECOND;
 
-static ROUTE: RouteInfo = RouteInfo {
-    name: "mail.send",
-    method: Method::Post,
-    path: "background:mail",
-    access: Access::Service,
-    rate: RateClass::Unlimited,
-    idempotency: Idempotency::None,
-    media_types: &[],
-    needs_config: true,
-    acts: true,
-};
+static ROUTE: RouteInfo = RouteInfo::background("mail.send", "background:mail");
 
 /// Sends one mail that was just queued, after the response. Only a shortcut: if it does not
 /// happen, the next tick sends the mail.

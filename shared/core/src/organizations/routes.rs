@@ -1,6 +1,7 @@
 //! The organizations function's table.
 
 use super::{api_keys, audit, invitations, members, mfa, roles, tenants};
+use crate::config::Feature;
 use crate::guard::rate_limit::RateClass;
 use crate::http::{Access, Context, Function, Idempotency, Interrupt, Reply, Route};
 use crate::port::Platform;
@@ -123,31 +124,36 @@ impl Function for Organizations {
             "invitations.create",
             Action::Invite,
             Access::Member(Permission::MembersWrite),
-        ),
+        )
+        .feature(Feature::Invitations),
         Route::get(
             "/api/v1/organizations/invitations",
             "invitations.list",
             Action::Invitations,
             Access::Member(Permission::MembersRead),
-        ),
+        )
+        .feature(Feature::Invitations),
         Route::post(
             "/api/v1/organizations/invitations/:id/resend",
             "invitations.resend",
             Action::ResendInvitation,
             Access::Member(Permission::MembersWrite),
-        ),
+        )
+        .feature(Feature::Invitations),
         Route::delete(
             "/api/v1/organizations/invitations/:id",
             "invitations.revoke",
             Action::RevokeInvitation,
             Access::Member(Permission::MembersWrite),
-        ),
+        )
+        .feature(Feature::Invitations),
         Route::post(
             "/api/v1/invitations/accept",
             "invitations.accept",
             Action::AcceptInvitation,
             Access::Member(Permission::ProfileRead),
         )
+        .feature(Feature::Invitations)
         .rate(RateClass::Auth),
         Route::post(
             "/api/v1/api-keys",
@@ -155,32 +161,37 @@ impl Function for Organizations {
             Action::CreateKey,
             Access::Member(Permission::ApiKeysWrite),
         )
+        .feature(Feature::ApiKeys)
         .idempotency(Idempotency::Optional),
         Route::get(
             "/api/v1/api-keys",
             "api_keys.list",
             Action::ListKeys,
             Access::Member(Permission::ApiKeysRead),
-        ),
+        )
+        .feature(Feature::ApiKeys),
         Route::get(
             "/api/v1/api-keys/:id",
             "api_keys.get",
             Action::GetKey,
             Access::Member(Permission::ApiKeysRead),
-        ),
+        )
+        .feature(Feature::ApiKeys),
         Route::post(
             "/api/v1/api-keys/:id/reroll",
             "api_keys.reroll",
             Action::RerollKey,
             Access::Member(Permission::ApiKeysWrite),
         )
+        .feature(Feature::ApiKeys)
         .idempotency(Idempotency::Optional),
         Route::post(
             "/api/v1/api-keys/:id/revoke",
             "api_keys.revoke",
             Action::RevokeKey,
             Access::Member(Permission::ApiKeysWrite),
-        ),
+        )
+        .feature(Feature::ApiKeys),
         Route::put(
             "/api/v1/organizations/current/mfa",
             "organizations.require_mfa",
@@ -198,7 +209,8 @@ impl Function for Organizations {
             "api_keys.delete",
             Action::DeleteKey,
             Access::Member(Permission::ApiKeysWrite),
-        ),
+        )
+        .feature(Feature::ApiKeys),
     ];
 
     async fn handle<P: Platform>(action: Action, cx: &Context<'_, P>) -> Result<Reply, Interrupt> {

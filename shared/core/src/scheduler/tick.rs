@@ -4,8 +4,7 @@ use serde_json::{Value as Json, json};
 
 use super::cleanup;
 use super::store::{FINISH, LEASE};
-use crate::guard::rate_limit::RateClass;
-use crate::http::{Access, Context, Error, Idempotency, Method, RouteInfo, in_background};
+use crate::http::{Context, Error, RouteInfo, in_background};
 use crate::port::{KeyValue as _, Level, Platform};
 use crate::sql::MAX_INTEGER;
 use crate::time::MINUTE;
@@ -61,17 +60,7 @@ static TASKS: [Task; 5] = [
     },
 ];
 
-static CRON: RouteInfo = RouteInfo {
-    name: "scheduler.cron",
-    method: Method::Post,
-    path: "cron:tick",
-    access: Access::Service,
-    rate: RateClass::Unlimited,
-    idempotency: Idempotency::None,
-    media_types: &[],
-    needs_config: true,
-    acts: true,
-};
+static CRON: RouteInfo = RouteInfo::background("scheduler.cron", "cron:tick");
 
 /// A tick from the platform's own timer.
 pub async fn on_cron<P: Platform>(platform: &P) {

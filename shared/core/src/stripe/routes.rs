@@ -1,6 +1,7 @@
 //! The Stripe function's table.
 
 use super::webhook;
+use crate::config::Feature;
 use crate::guard::rate_limit::RateClass;
 use crate::http::{Access, Context, Function, Interrupt, Reply, Route};
 use crate::port::Platform;
@@ -26,7 +27,8 @@ impl Function for StripeWebhook {
         Action::Receive,
         Access::Signed,
     )
-    .rate(RateClass::Unlimited)];
+    .rate(RateClass::Unlimited)
+    .feature(Feature::Billing)];
 
     async fn handle<P: Platform>(action: Action, cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
         match action {

@@ -1,6 +1,7 @@
 //! The usage function's table.
 
 use super::{ingest, summary};
+use crate::config::Feature;
 use crate::guard::rate_limit::RateClass;
 use crate::http::{Access, Context, Function, Interrupt, Reply, Route};
 use crate::port::Platform;
@@ -29,6 +30,7 @@ impl Function for Usage {
             Action::Ingest,
             Access::Key(Permission::UsageWrite, ApiScope::UsageWrite),
         )
+        .feature(Feature::Usage)
         .rate(RateClass::Ingest)
         .media_types(&[
             "application/cloudevents+json",
@@ -39,7 +41,8 @@ impl Function for Usage {
             "usage.summary",
             Action::Summary,
             Access::MemberOrKey(Permission::UsageRead, ApiScope::UsageRead),
-        ),
+        )
+        .feature(Feature::Usage),
     ];
 
     async fn handle<P: Platform>(action: Action, cx: &Context<'_, P>) -> Result<Reply, Interrupt> {

@@ -1,5 +1,10 @@
 //! Probes.
 
+use edgekeep_core::config::Feature;
+use edgekeep_core::functions;
+use edgekeep_core::http::Method;
+use serde_json::json;
+
 use super::tests;
 use crate::api::Api;
 
@@ -7,6 +12,7 @@ tests! { "health":
     probes_answer_apart ["P-03" "P-06"];
     details_tell_of_every_dependency ["P-01" "Q-06"];
     the_environment_is_told_to_services_by_name ["Q-15"];
+    features_are_told_and_hold ["Q-17"];
     slo_health_touches_nothing ["O-20"];
 }
 
@@ -47,6 +53,27 @@ fn the_environment_is_told_to_services_by_name(api: &Api) {
     assert_eq!(data["variables"]["RESEND_API_KEY"], "default", "{data}");
     assert!(data["warnings"].is_array(), "{data}");
     assert!(!answer.text().contains("0123456789"), "a secret is shown");
+}
+
+fn features_are_told_and_hold(api: &Api) {
+    let path = "/api/v1/slo/environment";
+    let answer = api.get(path).bearer(&api.service_token("health")).send();
+    let told = answer.data(200)["features"].clone();
+    let told = told.as_object().unwrap();
+    assert_eq!(told.len(), Feature::ALL.len(), "{told:?}");
+    let on = |feature: Feature| told[feature.name()].as_bool().unwrap();
+    for (_, route) in functions::routes() {
+        let Some(feature) = route.feature else {
+            continue;
+        };
+        let path = route.path.replace(':', "");
+        let answer = match route.method {
+            Method::Get | Method::Delete => api.call(route.method.name(), &path).send(),
+            _ => api.call(route.method.name(), &path).json(&json!({})).send(),
+        };
+        let gone = answer.json()["error"]["code"] == feature.refusal().name();
+        assert_eq!(gone, !on(feature), "{}: {}", route.name, answer.text());
+    }
 }
 
 fn slo_health_touches_nothing(api: &Api) {

@@ -4,6 +4,7 @@ mod accounts;
 mod audit;
 mod clients;
 mod faults;
+mod features;
 mod health;
 mod jobs;
 mod keys;

@@ -15,6 +15,7 @@ use crate::audit::Entry;
 use crate::auth::accounts::{INSERT_FOUNDER, INSERT_TENANT};
 use crate::auth::session::{self, SignIn};
 use crate::auth::{mfa, password};
+use crate::config::Feature;
 use crate::guard::identity::Credential;
 use crate::http::{Code, Context, Error, Interrupt, Reply};
 use crate::port::{DatabaseError, Platform};
@@ -82,6 +83,10 @@ async fn sign_in<P: Platform>(
             &provider.id,
         )?);
         return enter(cx, flow, &account, also).await;
+    }
+    if !cx.config()?.features.on(Feature::Registration) {
+        let closed = "New accounts are not taken here.";
+        return Err(Error::new(Code::FeatureDisabled).with_message(closed));
     }
     let account = Account {
         user: cx.new_id("usr")?,

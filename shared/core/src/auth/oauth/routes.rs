@@ -1,6 +1,7 @@
 //! The oauth function's table.
 
 use super::{account, flow};
+use crate::config::Feature;
 use crate::guard::rate_limit::RateClass;
 use crate::http::{Access, Context, Function, Interrupt, Reply, Route};
 use crate::port::Platform;
@@ -36,13 +37,15 @@ impl Function for Oauth {
             "oauth.providers",
             Action::Providers,
             Access::Public,
-        ),
+        )
+        .feature(Feature::Oauth),
         Route::get(
             "/api/v1/auth/oauth/:provider/start",
             "oauth.start",
             Action::Start,
             Access::Public,
         )
+        .feature(Feature::Oauth)
         .rate(RateClass::Auth),
         Route::get(
             "/api/v1/auth/oauth/:provider/callback",
@@ -50,6 +53,7 @@ impl Function for Oauth {
             Action::Callback,
             Access::Public,
         )
+        .feature(Feature::Oauth)
         .rate(RateClass::Auth),
         Route::post(
             "/api/v1/auth/oauth/:provider/link",
@@ -57,19 +61,22 @@ impl Function for Oauth {
             Action::Link,
             Access::Member(Permission::ProfileRead),
         )
+        .feature(Feature::Oauth)
         .rate(RateClass::Auth),
         Route::get(
             "/api/v1/auth/identities",
             "oauth.identities",
             Action::Identities,
             Access::Member(Permission::ProfileRead),
-        ),
+        )
+        .feature(Feature::Oauth),
         Route::delete(
             "/api/v1/auth/identities/:provider",
             "oauth.unlink",
             Action::Unlink,
             Access::Member(Permission::ProfileRead),
-        ),
+        )
+        .feature(Feature::Oauth),
     ];
 
     async fn handle<P: Platform>(action: Action, cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
