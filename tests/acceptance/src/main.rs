@@ -15,6 +15,7 @@ mod api;
 mod authenticator;
 mod demo;
 mod fixture;
+mod forge;
 mod idp;
 mod runner;
 mod suite;
@@ -66,9 +67,16 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    let wanted = |group: &str| {
+        let holds = |name: &String| {
+            let set = suite::SETS.iter().find(|(set, _)| set == name);
+            name == group || set.is_some_and(|(_, groups)| groups.contains(&group))
+        };
+        options.groups.is_empty() || options.groups.iter().any(holds)
+    };
     let chosen: Vec<_> = suite::all()
         .into_iter()
-        .filter(|test| options.groups.is_empty() || options.groups.iter().any(|g| g == test.group))
+        .filter(|test| wanted(test.group))
         .filter(|test| {
             options
                 .only

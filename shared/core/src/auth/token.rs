@@ -14,6 +14,7 @@ use jwt_compact::jwk::JsonWebKey;
 use jwt_compact::{
     AlgorithmExt as _, Claims, Header, TimeOptions, UntrustedToken, ValidationError,
 };
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -31,6 +32,8 @@ pub const ACCESS_SECONDS: i64 = 900;
 pub const SERVICE_SECONDS: i64 = 300;
 /// How far clocks of issuer and verifier may be apart, in seconds.
 const LEEWAY_SECONDS: i64 = 5;
+/// Longest token that is looked at; ours have less than a quarter of it.
+const MAX_LENGTH: usize = 4_096;
 const ACCESS_TYPE: &str = "at+jwt";
 const SERVICE_TYPE: &str = "service+jwt";
 
@@ -258,10 +261,7 @@ pub fn verify_access(ready: &Ready, token: &str, now: Millis) -> Result<AccessCl
     if let Some(claims) = ready.tokens.borrow().get(&name, now) {
         return Ok(claims);
     }
-    let token = UntrustedToken::new(token).map_err(|_| invalid("not a token"))?;
-    if token.header().token_type.as_deref() != Some(ACCESS_TYPE) {
-        return Err(invalid("another typ"));
-    }
+    let token = parse(token, ACCESS_TYPE)?;
     let kid = token.header().key_id.as_deref();
     let key = ready
         .keys
@@ -296,10 +296,7 @@ pub fn verify_service(
     function: &str,
     now: Millis,
 ) -> Result<ServiceClaims, Error> {
-    let token = UntrustedToken::new(token).map_err(|_| invalid("not a token"))?;
-    if token.header().token_type.as_deref() != Some(SERVICE_TYPE) {
-        return Err(invalid("another typ"));
-    }
+    let token = parse(token, SERVICE_TYPE)?;
     let by = |key| Hs256.validator::<ServiceClaims>(key).validate(&token).ok();
     let token = ready.keys.service.iter().find_map(by);
     let token = token.ok_or_else(|| invalid("wrong signature, algorithm or claims"))?;
@@ -309,6 +306,31 @@ pub fn verify_service(
         return Err(invalid("another issuer or audience"));
     }
     Ok(claims)
+}
+
+/// A token that nothing has been proven of, but that it has our form.
+type Parsed<'t> = UntrustedToken<'t, BTreeMap<String, IgnoredAny>>;
+
+/// Reads a token of this type. Its header may hold `alg`, `typ` and `kid` alone: `crit` asks for
+/// what we do not do (RFC 7515, section 4.1.11), and `jwk`, `jku`, `x5u` and `x5c` bring a key of
+/// their own (RFC 8725, section 3.10).
+fn parse<'t>(token: &'t str, wanted: &str) -> Result<Parsed<'t>, Error> {
+    if token.len() > MAX_LENGTH {
+        return Err(invalid("too long"));
+    }
+    let token = Parsed::try_from(token).map_err(|_| invalid("not a token"))?;
+    let header = token.header();
+    if header.token_type.as_deref() != Some(wanted) {
+        return Err(invalid("another typ"));
+    }
+    let brings = header.key_set_url.is_some()
+        || header.certificate_url.is_some()
+        || header.certificate_sha1_thumbprint.is_some()
+        || header.certificate_thumbprint.is_some();
+    if brings || !header.other_fields.is_empty() {
+        return Err(invalid("a header that asks for more"));
+    }
+    Ok(token)
 }
 
 /// Checks `exp`, `nbf` and that the token does not claim a longer life than it may have.

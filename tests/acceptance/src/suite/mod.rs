@@ -24,8 +24,10 @@ mod oauth;
 mod organizations;
 mod passwords;
 mod platform;
+mod rotation;
 mod scheduler;
 mod sessions;
+mod tokens;
 mod usage;
 
 /// Declares the tests of a group: name, rows it proves, and whether it runs alone.
@@ -48,6 +50,14 @@ macro_rules! tests {
 }
 use tests;
 
+/// Names that choose several groups at once.
+pub const SETS: [(&str, &[&str]); 1] = [(
+    "security",
+    &[
+        "auth", "sessions", "tokens", "rotation", "access", "members", "mfa", "lockout",
+    ],
+)];
+
 /// Every test of the suite.
 pub fn all() -> Vec<Test> {
     [
@@ -57,6 +67,8 @@ pub fn all() -> Vec<Test> {
         audit::tests(),
         auth::tests(),
         sessions::tests(),
+        tokens::tests(),
+        rotation::tests(),
         oauth::tests(),
         accounts::tests(),
         lockout::tests(),

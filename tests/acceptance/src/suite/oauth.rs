@@ -86,6 +86,11 @@ fn sign_in(api: &Api, claims: &Value) -> Value {
     come_back(api, "mock", &away, claims).data(200)
 }
 
+/// The tokens of a new person who came through the provider.
+pub fn from_provider(api: &Api) -> Value {
+    sign_in(api, &person(api))
+}
+
 fn me(api: &Api, tokens: &Value) -> Value {
     let access = text(&tokens["access_token"]);
     api.get("/api/v1/auth/me").bearer(&access).send().data(200)

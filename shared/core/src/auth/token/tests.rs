@@ -41,10 +41,14 @@ fn signed(app: &App, kid: &str, typ: &str, change: impl FnOnce(&mut serde_json::
     });
     change(&mut claims);
     let header = serde_json::json!({"alg": "EdDSA", "typ": typ, "kid": kid});
+    sealed(app, &header.to_string(), &claims.to_string())
+}
+
+fn sealed(app: &App, header: &str, claims: &str) -> String {
     let message = format!(
         "{}.{}",
-        base64url(header.to_string().as_bytes()),
-        base64url(claims.to_string().as_bytes())
+        base64url(header.as_bytes()),
+        base64url(claims.as_bytes())
     );
     let key = &app.ready().unwrap().keys.signing;
     let signature = ed25519_dalek::Signer::sign(key, message.as_bytes());
@@ -72,7 +76,7 @@ fn forged_tokens_are_refused() {
     let app = app("", &"a".repeat(40));
     let kid = app.ready().unwrap().keys.kid.clone();
     assert_eq!(code(&app, &signed(&app, &kid, "at+jwt", |_| ()), NOW), None);
-    let changes: [(&str, Change); 8] = [
+    let changes: [(&str, Change); 11] = [
         ("issuer", |claims| claims["iss"] = "evil".into()),
         ("audience", |claims| claims["aud"] = "other".into()),
         ("role", |claims| claims["role"] = "root".into()),
@@ -91,6 +95,9 @@ fn forged_tokens_are_refused() {
         ("no session", |claims| {
             claims.as_object_mut().unwrap().remove("sid");
         }),
+        ("no time at all", |claims| claims["exp"] = i64::MAX.into()),
+        ("before all time", |claims| claims["iat"] = i64::MIN.into()),
+        ("after all time", |claims| claims["nbf"] = u64::MAX.into()),
     ];
     for (name, change) in changes {
         let token = signed(&app, &kid, "at+jwt", change);
@@ -104,6 +111,57 @@ fn forged_tokens_are_refused() {
         code(&app, &signed(&app, &kid, "JWT", |_| ()), NOW),
         Some(Code::TokenInvalid)
     );
+}
+
+/// Rows: A-14
+#[test]
+fn a_right_signature_excuses_no_odd_form() {
+    let app = app("", &"a".repeat(40));
+    let kid = &app.ready().unwrap().keys.kid;
+    let plain = format!(r#""alg":"EdDSA","typ":"at+jwt","kid":"{kid}""#);
+    let times = format!(
+        r#""iat":{0},"nbf":{0},"exp":{1}"#,
+        NOW.seconds(),
+        NOW.seconds() + 900
+    );
+    let who = r#""iss":"edgekeep","aud":"edgekeep-api","sub":"u","ten":"t","sid":"s","role":"founder","jti":"j""#;
+    let token = |header: &str, claims: &str| {
+        sealed(
+            &app,
+            &format!("{{{plain}{header}}}"),
+            &format!("{{{who},{times}{claims}}}"),
+        )
+    };
+    assert_eq!(code(&app, &token("", ""), NOW), None);
+    let headers = [
+        r#","crit":["exp"]"#,
+        r#","crit":[]"#,
+        r#","b64":false"#,
+        r#","jwk":{}"#,
+        r#","jku":"https://evil.test/jwks""#,
+        r#","x5u":"https://evil.test/chain""#,
+        r#","x5c":[]"#,
+        r#","x5t":"AAAAAAAAAAAAAAAAAAAAAAAAAAA""#,
+        r#","zip":"DEF""#,
+        r#","cty":"JWT""#,
+        r#","alg":"none""#,
+        r#","kid":"other""#,
+    ];
+    for header in headers {
+        let outcome = code(&app, &token(header, ""), NOW);
+        assert_eq!(outcome, Some(Code::TokenInvalid), "{header}");
+    }
+    for claim in [
+        r#","sub":"root""#,
+        r#","role":"admin""#,
+        r#","exp":9999999999"#,
+        r#","aud":"edgekeep-api""#,
+    ] {
+        let outcome = code(&app, &token("", claim), NOW);
+        assert_eq!(outcome, Some(Code::TokenInvalid), "{claim}");
+    }
+    let long = format!(r#","more":"{}""#, "x".repeat(4_000));
+    assert_eq!(code(&app, &token("", &long), NOW), Some(Code::TokenInvalid));
 }
 
 /// Rows: A-14
