@@ -7,6 +7,7 @@
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::thread;
+use std::time::Duration;
 
 use edgekeep_core::crypto::{base64url, fingerprint, from_base64url};
 use serde_json::{Value, json};
@@ -15,12 +16,15 @@ const ADDRESS: &str = "127.0.0.1:8190";
 /// The issuer of tests/acceptance/vars.
 pub const ISSUER: &str = "http://127.0.0.1:8190";
 
-/// Starts it, unless another suite's is there already.
+/// Starts it, or takes over when the suite that has the port ends first.
 pub fn start() {
-    let Ok(listener) = TcpListener::bind(ADDRESS) else {
-        return;
-    };
-    thread::spawn(move || {
+    thread::spawn(|| {
+        let listener = loop {
+            match TcpListener::bind(ADDRESS) {
+                Ok(listener) => break listener,
+                Err(_) => thread::sleep(Duration::from_millis(50)),
+            }
+        };
         for stream in listener.incoming().flatten() {
             thread::spawn(move || answer(stream));
         }
