@@ -12,10 +12,13 @@ use ureq::Agent;
 use ureq::http::Request;
 
 use crate::answer::Answer;
+use crate::secrets;
 
 /// The server under test.
 pub struct Api {
     pub stack: String,
+    /// A command that prints everything the server has stored.
+    pub stored: Option<String>,
     base: String,
     agent: Agent,
 }
@@ -34,6 +37,7 @@ impl Api {
         let base = base.trim_end_matches('/').to_owned();
         Self {
             stack: stack.to_owned(),
+            stored: None,
             base,
             agent,
         }
@@ -185,7 +189,9 @@ impl Call<'_> {
         for (name, value) in &self.headers {
             request = request.header(name, value);
         }
-        let request = request.body(self.body.unwrap_or_default()).unwrap();
+        let body = self.body.unwrap_or_default();
+        secrets::sent(&body);
+        let request = request.body(body).unwrap();
         let sent = self
             .api
             .agent
@@ -195,7 +201,7 @@ impl Call<'_> {
         let response = self.api.agent.run(sent);
         let mut response =
             response.unwrap_or_else(|error| panic!("{} {}: {error}", self.method, self.path));
-        let headers = response
+        let headers: Vec<_> = response
             .headers()
             .iter()
             .map(|(name, value)| {
@@ -212,6 +218,7 @@ impl Call<'_> {
             .limit(64 << 20)
             .read_to_vec()
             .unwrap();
+        secrets::answered(&headers, &body);
         Answer {
             status,
             headers,

@@ -2,8 +2,10 @@
 //!
 //! `acceptance --stack workers --base-url http://127.0.0.1:8787 [--group auth]… [--only TEXT]`
 //! runs against a server that runs with the environment of docs/acceptance.md; `--list` names
-//! the tests and `--demo` walks through the product instead. Every test makes its own tenant, so they run side by side; those that touch what
-//! is shared run alone at the end. Results go to `target/acceptance/STACK.jsonl`.
+//! the tests and `--demo` walks through the product instead. `--stored COMMAND` prints everything
+//! that the server has stored, for the group `at_rest`, which does not run without it. Every test
+//! makes its own tenant, so they run side by side; those that touch what is shared run alone at the
+//! end. Results go to `target/acceptance/STACK.jsonl`.
 
 #![allow(
     clippy::disallowed_methods,
@@ -18,6 +20,7 @@ mod fixture;
 mod forge;
 mod idp;
 mod runner;
+mod secrets;
 mod suite;
 
 use std::process::ExitCode;
@@ -32,6 +35,7 @@ struct Options {
     only: Option<String>,
     list: bool,
     demo: bool,
+    stored: Option<String>,
 }
 
 fn options() -> Result<Options, String> {
@@ -42,6 +46,7 @@ fn options() -> Result<Options, String> {
         only: None,
         list: false,
         demo: false,
+        stored: None,
     };
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
@@ -53,6 +58,7 @@ fn options() -> Result<Options, String> {
             "--only" => options.only = Some(value()?),
             "--list" => options.list = true,
             "--demo" => options.demo = true,
+            "--stored" => options.stored = Some(value()?),
             other => return Err(format!("{other} is not known; see docs/acceptance.md")),
         }
     }
@@ -77,6 +83,7 @@ fn main() -> ExitCode {
     let chosen: Vec<_> = suite::all()
         .into_iter()
         .filter(|test| wanted(test.group))
+        .filter(|test| options.list || options.stored.is_some() || test.group != "at_rest")
         .filter(|test| {
             options
                 .only
@@ -98,7 +105,8 @@ fn main() -> ExitCode {
         eprintln!("acceptance: --base-url or BASE_URL must say where the server is");
         return ExitCode::from(2);
     }
-    let api = Api::new(&options.stack, &options.base_url);
+    let mut api = Api::new(&options.stack, &options.base_url);
+    api.stored = options.stored;
     if options.demo {
         demo::run(&api);
         return ExitCode::SUCCESS;

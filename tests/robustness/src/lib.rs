@@ -88,7 +88,7 @@ pub struct FaultyStore {
 }
 
 /// What makes a test server one that production accepts.
-pub const PRODUCTION: [(&str, &str); 13] = [
+pub const PRODUCTION: [(&str, &str); 16] = [
     ("ENVIRONMENT", "production"),
     ("TEST_CLOCK", "false"),
     ("EMAIL_PROVIDER", "resend"),
@@ -100,6 +100,9 @@ pub const PRODUCTION: [(&str, &str); 13] = [
     ("JWT_SECRET", "q1Zl8TjVnB5xWc2RyUo7KmPd4GhSf9Ae"),
     ("JWT_REFRESH_SECRET", "w2Xk9UiYmN6zVb3TtRp8LqJs5FgDh0Ce"),
     ("SERVICE_JWT_SECRET", "e3Cj0OhPlM7aBv4YrEu9KwHd6SfGi1Qx"),
+    ("JWT_OLD_SECRETS", ""),
+    ("JWT_REFRESH_OLD_SECRETS", ""),
+    ("SERVICE_JWT_OLD_SECRETS", ""),
     ("AUDIT_SECRET", "t7Nb2XkLqV5oZr8WsPy1JmHc4UeGd9Fi"),
     ("STRIPE_WEBHOOK_SECRET", "whsec_r4Vh1IgAkL8sNc5UeWq0JyTf"),
 ];

@@ -14,7 +14,6 @@ use jwt_compact::jwk::JsonWebKey;
 use jwt_compact::{
     AlgorithmExt as _, Claims, Header, TimeOptions, UntrustedToken, ValidationError,
 };
-use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -309,7 +308,7 @@ pub fn verify_service(
 }
 
 /// A token that nothing has been proven of, but that it has our form.
-type Parsed<'t> = UntrustedToken<'t, BTreeMap<String, IgnoredAny>>;
+type Parsed<'t> = UntrustedToken<'t, serde_json::Map<String, serde_json::Value>>;
 
 /// Reads a token of this type. Its header may hold `alg`, `typ` and `kid` alone: `crit` asks for
 /// what we do not do (RFC 7515, section 4.1.11), and `jwk`, `jku`, `x5u` and `x5c` bring a key of

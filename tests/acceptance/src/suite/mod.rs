@@ -8,6 +8,7 @@ mod api_keys;
 mod api_keys_bounds;
 mod api_keys_limits;
 mod api_keys_reroll;
+mod at_rest;
 mod audit;
 mod auth;
 mod bad_input;
@@ -88,6 +89,7 @@ pub fn all() -> Vec<Test> {
         access::tests(),
         scheduler::tests(),
         journey::tests(),
+        at_rest::tests(),
     ]
     .into_iter()
     .flatten()

@@ -1,0 +1,136 @@
+//! What is stored: nothing that lets anybody in. The suite remembers every secret that it sent or
+//! was given; after all other tests, everything the server has stored is searched for them, as
+//! they are and in the usual encodings.
+//!
+//! Runs only where `--stored COMMAND` says how to print what is stored.
+
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use super::tests;
+use crate::api::Api;
+use crate::authenticator;
+use crate::fixture::{
+    PASSWORD, accept, api_key, founder, invite, login, mail, mail_token, new_email, text,
+};
+use crate::secrets::{self, Kind};
+
+tests! { "at_rest":
+    no_secret_is_stored ["A-35" "D-07"] alone;
+}
+
+fn no_secret_is_stored(api: &Api) {
+    whole_flow(api);
+    let counts = secrets::counts();
+    for kind in [
+        Kind::AccessToken,
+        Kind::RefreshToken,
+        Kind::PreToken,
+        Kind::Cookie,
+        Kind::Password,
+        Kind::Link,
+        Kind::MailedCode,
+        Kind::ApiKey,
+        Kind::AppSecret,
+        Kind::RecoveryCode,
+    ] {
+        assert!(
+            counts.contains_key(&kind),
+            "no {kind:?} was seen: {counts:?}"
+        );
+    }
+    let command = api.stored.as_deref().expect("--stored");
+    let output = Command::new("sh").args(["-c", command]).output().unwrap();
+    let problem = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command}: {problem}");
+    let (found, ids) = secrets::search(&output.stdout);
+    assert!(
+        ids > 0,
+        "the sessions are not in it: {command} prints something else"
+    );
+    let shown: Vec<_> = found.iter().take(20).collect();
+    assert!(
+        found.is_empty(),
+        "{} secrets are stored: {shown:#?}",
+        found.len()
+    );
+    println!(
+        "       searched {} KiB for {} secrets",
+        output.stdout.len() / 1_024,
+        counts.values().sum::<usize>()
+    );
+}
+
+/// One of each secret, so that the test says the same when it runs alone.
+fn whole_flow(api: &Api) {
+    let host = founder(api);
+    login_with_cookies(api, &host.email);
+    let guest = founder(api);
+    invite(api, &host, &guest.email, "agent").data(201);
+    accept(api, &guest.access, &mail_token(api, &guest.email)).data(200);
+    // One invitation stays open, one link unopened.
+    invite(api, &host, &new_email(api), "agent").data(201);
+    let forgot = json!({"email": host.email});
+    api.post("/api/v1/auth/password/forgot", &forgot)
+        .send()
+        .data(202);
+    mail(api, &host.email);
+    api.post(
+        "/api/v1/auth/password/forgot",
+        &json!({"email": guest.email}),
+    )
+    .send()
+    .data(202);
+    let reset =
+        json!({"token": mail_token(api, &guest.email), "password": "another long pass phrase"});
+    api.post("/api/v1/auth/password/reset", &reset)
+        .send()
+        .data(200);
+    keys(api, &host);
+    factors(api);
+    super::oauth::from_provider(api);
+}
+
+fn login_with_cookies(api: &Api, email: &str) {
+    let body = json!({"email": email, "password": PASSWORD, "mode": "cookie"});
+    api.post("/api/v1/auth/login", &body).send().data(200);
+}
+
+fn keys(api: &Api, host: &crate::fixture::Founder) {
+    api_key(api, host, &["jobs"]);
+    // An answer that is kept for replays.
+    let create = |name: &str| {
+        let body = json!({"name": name, "scopes": ["jobs"]});
+        let call = api.post("/api/v1/api-keys", &body).bearer(&host.access);
+        call.key("at-rest").send().data(201)
+    };
+    assert!(create("kept")["key"].is_string());
+    assert!(create("kept")["key"].is_null(), "a replay shows no key");
+}
+
+/// An app, with its recovery codes, and codes by mail; both signed in with.
+fn factors(api: &Api) {
+    let founder = founder(api);
+    let act = |path: &str, body: &Value| {
+        let path = format!("/api/v1/auth/mfa/{path}");
+        api.post(&path, body)
+            .bearer(&founder.access)
+            .send()
+            .data(200)
+    };
+    let secret = text(&act("start", &json!({}))["secret"]);
+    let code = authenticator::code(&secret, api.now().0);
+    let codes = act("confirm", &json!({"code": code}))["recoveryCodes"].clone();
+    let waiting = |email: &str| login(api, email, PASSWORD).data(200)["mfa_token"].clone();
+    let body = json!({"mfa_token": waiting(&founder.email), "recovery_code": codes[0]});
+    api.post("/api/v1/auth/mfa/verify", &body).send().data(200);
+
+    let mailed = crate::fixture::founder(api);
+    let start = json!({"method": "email"});
+    api.post("/api/v1/auth/mfa/start", &start)
+        .bearer(&mailed.access)
+        .send()
+        .data(200);
+    mail(api, &mailed.email);
+}
