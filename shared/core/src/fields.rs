@@ -32,6 +32,11 @@ impl Fields {
         }
     }
 
+    /// Like [`Self::parse`], for routes whose every field may be missing: no body is no field.
+    pub fn parse_or_empty(body: &[u8]) -> Result<Self, Error> {
+        Self::parse(if body.is_empty() { b"{}" } else { body })
+    }
+
     /// Takes a field out; JSON null counts as absent.
     fn take(&mut self, name: &'static str) -> Option<Value> {
         self.known.push(name);

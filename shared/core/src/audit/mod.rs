@@ -18,7 +18,7 @@ pub(crate) use verify::{Cursor, page};
 use crate::guard::client::network;
 use crate::http::{Context, Error};
 use crate::port::{Dialect, Platform};
-use crate::sql::{Row, Statement, TenantQuery, Value};
+use crate::sql::{CredentialQuery, Row, Statement, TenantQuery, Value};
 use crate::tenancy::TenantId;
 
 crate::queries! {
@@ -74,24 +74,10 @@ pub struct Entry<'a> {
 impl Entry<'_> {
     /// The statement that records it.
     pub fn append<P: Platform>(&self, cx: &Context<'_, P>) -> Result<Statement, Error> {
-        let (
-            _,
-            [
-                id,
-                actor,
-                action,
-                target,
-                request,
-                now,
-                network,
-                change,
-                mac,
-            ],
-        ) = self.values(cx, None)?;
-        let tenant = self.tenant.into();
-        Ok(APPEND.bind([
-            tenant, id, actor, action, target, request, now, network, change, mac,
-        ]))
+        let (_, params) = self.values(cx, None)?;
+        let mut statement = APPEND.bind([self.tenant.into()]);
+        statement.params.extend(params);
+        Ok(statement)
     }
 
     /// The same by a statement of the domain, made with [`crate::record_where!`], that records
@@ -121,6 +107,19 @@ impl Entry<'_> {
         };
         let (id, params) = entry.values(cx, change)?;
         let statement = query.bind(tenant, params);
+        Ok(Record { id, statement })
+    }
+
+    /// Like [`Self::record`], for an act that belongs to a user more than to a tenant: the entry's
+    /// tenant is the one it names, or none.
+    pub fn record_own<P: Platform>(
+        &self,
+        cx: &Context<'_, P>,
+        query: &'static CredentialQuery,
+    ) -> Result<Record, Error> {
+        let (id, params) = self.values(cx, None)?;
+        let mut statement = query.bind([self.tenant.into()]);
+        statement.params.extend(params);
         Ok(Record { id, statement })
     }
 

@@ -61,6 +61,11 @@ crate::queries! {
             password_reset_expires_at = NULL, updated_at = ?4
         WHERE id = ?1 AND password_hash = ?3
         RETURNING id";
+    /// `?1` user, `?2` now: if their password was replaced just now. Whoever knew the one before
+    /// may have asked for the change of address.
+    END_EMAIL_CHANGE: CredentialQuery = "accounts.end_email_change", "
+        DELETE FROM email_changes
+        WHERE user_id = ?1 AND EXISTS (SELECT 1 FROM users WHERE id = ?1 AND updated_at = ?2)";
     /// `?1` address, `?2` hash of the link's token, `?3` its end. The link before dies.
     RESET_LINK: SystemQuery = "accounts.reset_link", "
         UPDATE users SET password_reset_hash = ?2, password_reset_expires_at = ?3

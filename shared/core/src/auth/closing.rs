@@ -3,25 +3,28 @@
 use serde_json::json;
 
 use super::cookie;
-use super::password::MAX_CHARS;
-use super::recovery::confirm;
+use super::mfa::{Again, Given, claimed};
 use crate::audit::Entry;
 use crate::fields::Fields;
-use crate::guard::lockout::CONFIRM;
 use crate::http::{Code, Context, Error, Interrupt, Reply};
 use crate::port::Platform;
 use crate::sql::Statement;
 use crate::tenancy::TenantId;
 
 crate::queries! {
-    /// `?1` user. Founders of the same tenants wait here for each other, so that two who leave at
-    /// once do not both count on the other.
-    TAKE_TURNS: CredentialQuery = "closing.take_turns", "
-        UPDATE memberships SET role = role WHERE role = 'founder'
-            AND tenant_id IN (SELECT tenant_id FROM memberships WHERE user_id = ?1)";
-    /// `?1` user, `?2` now. What is personal goes; the id stays, because records refer to it. No
-    /// row comes back for the last founder of a tenant that has other members.
-    CLOSE: CredentialQuery = "closing.close", "
+    /// `?1` user. The lock of each of their tenants ([`crate::tenancy`]), in one order: founders
+    /// who leave at once do not both count on the other, and nobody joins a tenant that ends.
+    LOCK: CredentialQuery = "closing.lock", "
+        SELECT id FROM tenants
+        WHERE id IN (SELECT tenant_id FROM memberships WHERE user_id = ?1) ORDER BY id",
+        postgres = "
+        SELECT id FROM tenants
+        WHERE id IN (SELECT tenant_id FROM memberships WHERE user_id = ?1) ORDER BY id
+        FOR NO KEY UPDATE";
+    /// `?1` user, `?2` now, `?3` the mark of a code that was spent, or NULL. What is personal goes;
+    /// the id stays, because records refer to it. No row comes back for the last founder of a
+    /// tenant that has other members.
+    CLOSE: CredentialQuery = "closing.close", concat!("
         UPDATE users SET disabled_at = ?2, email = 'deleted:' || id, password_hash = '',
             email_verification_hash = NULL, email_verification_expires_at = NULL,
             password_reset_hash = NULL, password_reset_expires_at = NULL, updated_at = ?2
@@ -31,7 +34,8 @@ crate::queries! {
                     WHERE o.tenant_id = m.tenant_id AND o.user_id <> ?1)
                 AND NOT EXISTS (SELECT 1 FROM memberships f WHERE f.tenant_id = m.tenant_id
                     AND f.user_id <> ?1 AND f.role = 'founder'))
-        RETURNING id";
+            AND (CAST(?3 AS TEXT) IS NULL OR ", claimed!("?1", "?3"), ")
+        RETURNING id");
     /// `?1` user, `?2` now: if they were closed just now. So in all that follow.
     END_SESSIONS: CredentialQuery = "closing.end_sessions", "
         UPDATE sessions SET revoked_at = COALESCE(revoked_at, ?2),
@@ -74,10 +78,16 @@ crate::queries! {
     FORGET_CODES: CredentialQuery = "closing.forget_codes", "
         DELETE FROM mfa_recovery_codes
         WHERE user_id = ?1 AND EXISTS (SELECT 1 FROM users WHERE id = ?1 AND disabled_at = ?2)";
-    /// As before, with `?3` address.
+    /// As before, with `?3` address; mails to an address that was to replace it go too.
     FORGET_MAILS: CredentialQuery = "closing.forget_mails", "
         DELETE FROM mails
-        WHERE recipient = ?3 AND EXISTS (SELECT 1 FROM users WHERE id = ?1 AND disabled_at = ?2)";
+        WHERE (recipient = ?3 OR subject_id = ?1
+                AND recipient = (SELECT email FROM email_changes WHERE user_id = ?1))
+            AND EXISTS (SELECT 1 FROM users WHERE id = ?1 AND disabled_at = ?2)";
+    /// As before.
+    FORGET_CHANGE: CredentialQuery = "closing.forget_change", "
+        DELETE FROM email_changes
+        WHERE user_id = ?1 AND EXISTS (SELECT 1 FROM users WHERE id = ?1 AND disabled_at = ?2)";
     /// As before, with the parameters of every record.
     RECORD: TenantQuery = "closing.record",
         crate::record_where!("FROM users WHERE id = ?3 AND disabled_at = ?7");
@@ -86,11 +96,11 @@ crate::queries! {
 /// Closes the caller's account: sessions and keys end, and what is personal is removed. The last
 /// founder of a tenant with other members is refused: somebody must be able to run it.
 pub(super) async fn close<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
-    let mut fields = Fields::parse(cx.request.body)?;
-    let password = fields.text("password", 1, MAX_CHARS)?;
+    let mut fields = Fields::parse_or_empty(cx.request.body)?;
+    let given = Given::read(&mut fields)?;
     fields.finish()?;
 
-    let own = confirm(cx, "password", &password).await?;
+    let own = Again::demand(cx, &given).await?;
     let user = own.actor.user.as_str();
     let bound = || [user.into(), cx.now.into()];
     let entry = Entry {
@@ -99,11 +109,13 @@ pub(super) async fn close<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Int
         action: "auth.account_closed",
         target: user,
     };
-    let mut writes = Vec::from(CONFIRM.forgive(cx.client, user));
-    writes.push(TAKE_TURNS.bind([user.into()]));
+    let record = entry.record(cx, &RECORD, &own.actor.tenant)?;
+    // The locks of tenants come first everywhere.
+    let mut writes = vec![LOCK.bind([user.into()])];
+    writes.extend(own.spend(cx, &record.id));
     let closed = writes.len();
     writes.extend([
-        CLOSE.bind(bound()),
+        CLOSE.bind([user.into(), cx.now.into(), own.mark(&record.id)]),
         END_SESSIONS.bind(bound()),
         REVOKE_KEYS.bind(bound()),
         CLOSE_TENANTS.bind(bound()),
@@ -114,11 +126,14 @@ pub(super) async fn close<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Int
         UNLINK.bind(bound()),
         FORGET_FACTORS.bind(bound()),
         FORGET_CODES.bind(bound()),
-        FORGET_MAILS.bind([user.into(), cx.now.into(), own.email.into()]),
-        entry.record(cx, &RECORD, &own.actor.tenant)?.statement,
+        FORGET_MAILS.bind([user.into(), cx.now.into(), own.email.as_str().into()]),
+        FORGET_CHANGE.bind(bound()),
+        record.statement,
     ]);
     let rows = cx.batch(&writes).await?;
-    if rows.get(closed).is_none_or(Vec::is_empty) {
+    let (before, rows) = rows.split_at_checked(closed).unwrap_or_default();
+    own.spent(before)?;
+    if rows.first().is_none_or(Vec::is_empty) {
         let message = "You are the last founder of an organization with other members; make \
                        somebody else a founder first.";
         return Err(Error::new(Code::StateConflict).with_message(message).into());

@@ -67,8 +67,9 @@ impl<'a> Link<'a> {
         template: Template,
         user: &'a str,
     ) -> Result<Self, Error> {
-        let nonce = cx.new_id("mtk")?;
-        let token = mail::token(cx.ready()?, template, user, &nonce);
+        let ready = cx.ready()?;
+        let nonce = mail::nonce(ready, &cx.new_id("mtk")?);
+        let token = mail::token(ready, template, user, &nonce);
         let hash = fingerprint(&token);
         Ok(Self {
             template,

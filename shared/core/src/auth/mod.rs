@@ -5,6 +5,7 @@ mod accounts;
 mod breach;
 mod closing;
 pub(crate) mod cookie;
+mod email_change;
 mod link;
 mod login;
 mod mailbox;
@@ -28,9 +29,10 @@ pub(crate) use register::email;
 pub use routes::Auth;
 
 /// Every statement of accounts and sessions.
-pub(crate) static QUERIES: [&[&crate::sql::Query]; 5] = [
+pub(crate) static QUERIES: [&[&crate::sql::Query]; 6] = [
     accounts::QUERIES,
     closing::QUERIES,
+    email_change::QUERIES,
     mfa::QUERIES,
     oauth::QUERIES,
     store::QUERIES,

@@ -2,7 +2,9 @@
 
 use serde_json::json;
 
-use super::accounts::{CHANGE_PASSWORD, OWN, RESET_HOLDER, RESET_LINK, RESET_PASSWORD};
+use super::accounts::{
+    CHANGE_PASSWORD, END_EMAIL_CHANGE, OWN, RESET_HOLDER, RESET_LINK, RESET_PASSWORD,
+};
 use super::link::{self, Asked};
 use super::password::{self, MAX_CHARS};
 use super::store::END_SESSIONS;
@@ -33,7 +35,7 @@ pub(super) struct Confirmed {
 /// guarded like sign-in. After a success [`CONFIRM`]`.forgive` belongs in the handler's batch.
 ///
 /// # Errors
-/// `PASSWORD_WRONG` with the field, or `ACCOUNT_LOCKED`.
+/// `PASSWORD_WRONG` with the field, `ACCOUNT_LOCKED`, or `STATE_CONFLICT` where there is none.
 pub(super) async fn confirm<P: Platform>(
     cx: &Context<'_, P>,
     field: &'static str,
@@ -50,6 +52,11 @@ pub(super) async fn confirm<P: Platform>(
     let row = rows.last().and_then(|rows| rows.first());
     let row = row.ok_or_else(|| Error::new(Code::SessionEnded))?;
     let (email, stored) = (row.text(0)?.to_owned(), row.text(1)?.to_owned());
+    if stored == password::UNUSABLE {
+        let none = "This account has no password; set one by the link that \
+                    /api/v1/auth/password/forgot sends.";
+        return Err(Error::new(Code::StateConflict).with_message(none).into());
+    }
     if !password::verify(given, Some(&stored))? {
         let error = attempt.failed(Code::PasswordWrong, cx.now);
         return Err(error.with_field(field).into());
@@ -94,6 +101,7 @@ pub(super) async fn change<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, In
             "password_changed".into(),
             own.actor.session.as_deref().into(),
         ]),
+        END_EMAIL_CHANGE.bind([user.into(), cx.now.into()]),
         notice.queue(cx.now),
         entry.append(cx)?,
     ]);
@@ -152,6 +160,7 @@ pub(super) async fn reset<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Int
                 "password_reset".into(),
                 Value::Null,
             ]),
+            END_EMAIL_CHANGE.bind([user.into(), cx.now.into()]),
             notice.queue(cx.now),
             entry.append(cx)?,
         ])

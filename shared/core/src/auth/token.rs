@@ -53,8 +53,8 @@ pub struct TokenKeys {
     pub(super) oauth: [u8; 32],
     /// Keys of second factors' secrets at rest, the current one first.
     pub(super) mfa: Vec<[u8; 32]>,
-    /// Key of tokens in mails.
-    pub(crate) mail: [u8; 32],
+    /// Keys of tokens in mails, the current one first.
+    pub(crate) mail: Vec<[u8; 32]>,
 }
 
 impl TokenKeys {
@@ -91,7 +91,9 @@ impl TokenKeys {
             mfa: refresh()
                 .map(|secret| derive_key(secret, "mfa-secret"))
                 .collect(),
-            mail: derive_key(config.refresh_secret.expose(), "mail-token"),
+            mail: refresh()
+                .map(|secret| derive_key(secret, "mail-token"))
+                .collect(),
         }
     }
 

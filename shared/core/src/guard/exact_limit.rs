@@ -82,6 +82,18 @@ pub const MAIL_SOURCE: Rule = Rule {
     hits: 100,
     window: 60 * MINUTE,
 };
+/// Changes of address that one user asks for; each sends a mail to the old address.
+pub const EMAIL_CHANGE_USER: Rule = Rule {
+    name: "email_change.user",
+    hits: 5,
+    window: 24 * 60 * MINUTE,
+};
+/// Mails to one address because somebody wanted to have it, by all users.
+pub const EMAIL_CHANGE_RECIPIENT: Rule = Rule {
+    name: "email_change.recipient",
+    hits: 3,
+    window: 24 * 60 * MINUTE,
+};
 
 /// Mails with invitations that one tenant sends. Anybody may have a tenant, so it bounds what can
 /// be sent to strangers.

@@ -13,7 +13,7 @@ use crate::sql::{Row, Statement};
 use crate::time::{DAY, Millis};
 
 pub use send::{due, soon};
-pub use templates::{Template, code, token};
+pub use templates::{Template, code, nonce, token};
 
 crate::queries! {
     /// `?1` id, `?2` recipient, `?3` template, `?4` subject, `?5` nonce, `?6` now, `?7` hash of
@@ -41,6 +41,22 @@ crate::queries! {
     QUEUE_IF_RECORDED: SystemQuery = "mail.queue_if_recorded", "
         INSERT INTO mails (id, recipient, template, subject_id, nonce, created_at, leased_until)
         SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?6 FROM audit_log WHERE id = ?7";
+    /// The same, only if nobody has proven that the address is theirs.
+    QUEUE_IF_FREE: SystemQuery = "mail.queue_if_free", "
+        INSERT INTO mails (id, recipient, template, subject_id, nonce, created_at, leased_until)
+        SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?6 FROM audit_log
+        WHERE id = ?7 AND NOT EXISTS (SELECT 1 FROM users WHERE email = ?2
+            AND (email_verified_at IS NOT NULL OR disabled_at IS NOT NULL))
+        RETURNING id";
+    /// The same, only if somebody has, and got no such mail since `?8`.
+    QUEUE_IF_TAKEN: SystemQuery = "mail.queue_if_taken", "
+        INSERT INTO mails (id, recipient, template, subject_id, nonce, created_at, leased_until)
+        SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?6 FROM audit_log
+        WHERE id = ?7 AND EXISTS (SELECT 1 FROM users WHERE email = ?2
+                AND email_verified_at IS NOT NULL AND disabled_at IS NULL)
+            AND NOT EXISTS (SELECT 1 FROM mails
+                WHERE recipient = ?2 AND template = ?3 AND created_at > ?8)
+        RETURNING id";
     /// `?1` recipient, `?2` template, `?3` record, `?4` subject.
     DROP_IF_RECORDED: SystemQuery = "mail.drop_if_recorded", "
         DELETE FROM mails WHERE recipient = ?1 AND template = ?2 AND subject_id = ?4
@@ -157,6 +173,38 @@ impl Mail<'_> {
             nonce,
             now.into(),
             record.into(),
+        ])
+    }
+
+    /// Queues it in a batch, only if that record was written earlier in it and the address is
+    /// nobody's. The statement gives a row back if so.
+    pub fn queue_if_free(&self, record: &str, now: Millis) -> Statement {
+        let [id, recipient, template, subject, nonce] = self.params();
+        QUEUE_IF_FREE.bind([
+            id,
+            recipient,
+            template,
+            subject,
+            nonce,
+            now.into(),
+            record.into(),
+        ])
+    }
+
+    /// Queues it in a batch, only if that record was written earlier in it and the address is
+    /// somebody's, at most once a day. The statement gives a row back if so.
+    pub fn queue_if_taken(&self, record: &str, now: Millis) -> Statement {
+        let [id, recipient, template, subject, nonce] = self.params();
+        let since = now.minus(DAY);
+        QUEUE_IF_TAKEN.bind([
+            id,
+            recipient,
+            template,
+            subject,
+            nonce,
+            now.into(),
+            record.into(),
+            since.into(),
         ])
     }
 

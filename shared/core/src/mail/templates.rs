@@ -1,7 +1,8 @@
 //! What mails say: each once, as plain text and as HTML.
 
 use crate::app::Ready;
-use crate::crypto::{base64url, from_base64url, hmac_sha256};
+use crate::config::Config;
+use crate::crypto::{base64url, digest, from_base64url, hmac_sha256};
 use crate::time::Millis;
 
 /// What a mail says.
@@ -19,6 +20,14 @@ pub enum Template {
     Invitation,
     /// A code that proves a second factor.
     MfaCode,
+    /// The link by which the old address agrees to a new one.
+    EmailChangeOld,
+    /// The link by which the new address proves itself.
+    EmailChangeNew,
+    /// Somebody wanted an address that has an account.
+    EmailChangeTaken,
+    /// The account has another address now.
+    EmailChanged,
 }
 
 impl Template {
@@ -29,6 +38,10 @@ impl Template {
         Self::PasswordChanged,
         Self::Invitation,
         Self::MfaCode,
+        Self::EmailChangeOld,
+        Self::EmailChangeNew,
+        Self::EmailChangeTaken,
+        Self::EmailChanged,
     ];
 
     pub(super) const fn name(self) -> &'static str {
@@ -39,6 +52,10 @@ impl Template {
             Self::PasswordChanged => "password_changed",
             Self::Invitation => "invitation",
             Self::MfaCode => "mfa_code",
+            Self::EmailChangeOld => "email_change_old",
+            Self::EmailChangeNew => "email_change_new",
+            Self::EmailChangeTaken => "email_change_taken",
+            Self::EmailChanged => "email_changed",
         }
     }
 
@@ -117,12 +134,82 @@ impl Template {
                         If it was not you who asked, somebody else knows your password: change it."
                     .to_owned(),
             },
+            Self::EmailChangeOld => Letter {
+                subject: "Agree to another e-mail address",
+                before: format!(
+                    "On {when} somebody who signed in to your account asked for another e-mail \
+                     address in place of this one. If that was you, open this link within a day; \
+                     there is another one in a mail to the new address:"
+                ),
+                link: Some(confirm_email(config, token)),
+                after: "If it was not you, do not open the link: nothing changes without it. \
+                        Somebody else knows your password then; change it, which ends the request. \
+                        Links in earlier mails do not work any more."
+                    .to_owned(),
+            },
+            Self::EmailChangeNew => Letter {
+                subject: "Confirm your new e-mail address",
+                before: format!(
+                    "On {when} somebody asked to use this address for their account in place of \
+                     another. If that was you, open this link within a day, and the one in the \
+                     mail to the other address:"
+                ),
+                link: Some(confirm_email(config, token)),
+                after:
+                    "If it was not you, ignore this mail: nothing happens without you. Links in \
+                        earlier mails do not work any more."
+                        .to_owned(),
+            },
+            Self::EmailChangeTaken => Letter {
+                subject: "This address has an account",
+                before: format!(
+                    "On {when} somebody, perhaps you, asked to use this address for another \
+                     account. It has one already, so nothing was changed; simply sign in:"
+                ),
+                link: Some(config.frontend_url.clone()),
+                after: "If it was not you, there is nothing to do. If you want the address for \
+                        the other account, close this one first."
+                    .to_owned(),
+            },
+            Self::EmailChanged => Letter {
+                subject: "Your e-mail address was changed",
+                before: format!(
+                    "On {when} the e-mail address of your account was changed, as both addresses \
+                     had confirmed. You sign in with the new one from now on; other sessions were \
+                     signed out."
+                ),
+                link: None,
+                after: "If that was not you, somebody else reads your mail: secure your mailbox, \
+                        and tell whoever runs this service at once."
+                    .to_owned(),
+            },
         }
     }
 }
 
+fn confirm_email(config: &Config, token: &str) -> String {
+    format!("{}/confirm-email?token={token}", config.frontend_url)
+}
+
+/// What the token of a new mail is made from. It names the key of the day, so that a mail which is
+/// sent after `JWT_REFRESH_SECRET` was rolled still holds the link whose hash was kept.
+pub fn nonce(ready: &Ready, id: &str) -> String {
+    let name = ready.keys.mail.first().map(key_name).unwrap_or_default();
+    format!("{id}.{name}")
+}
+
+/// A short name, from which nothing about the key can be learnt.
+fn key_name(key: &[u8; 32]) -> String {
+    let hash = base64url(&digest(&[b"mail key name", key]));
+    hash.chars().take(8).collect()
+}
+
 /// The secret part of a mail's link: the same for the same mail, and in no table.
 pub fn token(ready: &Ready, template: Template, subject: &str, nonce: &str) -> String {
+    let keys = &ready.keys.mail;
+    let made_by = nonce.split_once('.').map(|(_, name)| name);
+    let key = keys.iter().find(|key| made_by == Some(&key_name(key)));
+    let key = key.or(keys.first()).copied().unwrap_or_default();
     let parts = [
         template.name().as_bytes(),
         b"\0",
@@ -130,7 +217,7 @@ pub fn token(ready: &Ready, template: Template, subject: &str, nonce: &str) -> S
         b"\0",
         nonce.as_bytes(),
     ];
-    base64url(&hmac_sha256(&ready.keys.mail, &parts))
+    base64url(&hmac_sha256(&key, &parts))
 }
 
 /// The six digits of a mail that holds a code instead of a link, made from its [`token`].

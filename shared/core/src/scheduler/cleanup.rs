@@ -25,6 +25,11 @@ crate::queries! {
         WHERE id IN (SELECT id FROM users WHERE email_verification_expires_at <= ?1 LIMIT ?2)
             AND email_verification_expires_at <= ?1
         RETURNING 1";
+    /// Changes of address that one of the two did not agree to in time.
+    EMAIL_CHANGES: SystemQuery = "cleanup.email_changes", "
+        DELETE FROM email_changes WHERE user_id IN
+            (SELECT user_id FROM email_changes WHERE expires_at <= ?1 LIMIT ?2)
+            AND expires_at <= ?1 RETURNING 1";
     /// Accounts whose address nobody confirmed, with their tenants. They are marked first, by
     /// the moment itself, so that a registration at the same time waits for the end of the batch
     /// and then finds either a whole account or none.
@@ -120,6 +125,11 @@ pub static POLICIES: &[Policy] = &[
         what: "verification_links",
         kept: 0,
         queries: &[&LINKS],
+    },
+    Policy {
+        what: "email_changes",
+        kept: 0,
+        queries: &[&EMAIL_CHANGES],
     },
     Policy {
         what: "unverified_accounts",

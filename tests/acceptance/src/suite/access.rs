@@ -103,6 +103,7 @@ const OPEN: &[&str] = &[
     "POST /api/v1/auth/refresh",
     "POST /api/v1/auth/password/forgot",
     "POST /api/v1/auth/password/reset",
+    "POST /api/v1/auth/email/confirm",
     // They take the token of a sign-in that waits for its second factor.
     "POST /api/v1/auth/mfa/verify",
     "POST /api/v1/auth/mfa/email/send",

@@ -46,13 +46,13 @@ fn status(api: &Api, access: &str) -> Value {
 }
 
 /// Somebody whose authenticator app is set up.
-struct Armed {
-    founder: Founder,
+pub(super) struct Armed {
+    pub(super) founder: Founder,
     secret: String,
-    recovery: Vec<String>,
+    pub(super) recovery: Vec<String>,
 }
 
-fn armed(api: &Api) -> Armed {
+pub(super) fn armed(api: &Api) -> Armed {
     let founder = founder(api);
     let started = act(api, &founder.access, "start", &json!({})).data(200);
     let secret = text(&started["secret"]);
@@ -74,7 +74,7 @@ impl Armed {
 
     /// The code of the next step: the one that set it up is used, and should the clock reach
     /// that step on the way, it still holds.
-    fn code(&self, api: &Api, later: i64) -> String {
+    pub(super) fn code(&self, api: &Api, later: i64) -> String {
         code(&self.secret, api.now().0 + later + STEP)
     }
 

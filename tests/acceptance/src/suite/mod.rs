@@ -13,6 +13,7 @@ mod audit;
 mod auth;
 mod bad_input;
 mod billing;
+mod email_change;
 mod guard;
 mod health;
 mod invitations;
@@ -25,6 +26,7 @@ mod oauth;
 mod organizations;
 mod passwords;
 mod platform;
+mod proof;
 mod rotation;
 mod scheduler;
 mod sessions;
@@ -74,6 +76,8 @@ pub fn all() -> Vec<Test> {
         accounts::tests(),
         lockout::tests(),
         passwords::tests(),
+        email_change::tests(),
+        proof::tests(),
         mfa::tests(),
         api_keys::tests(),
         api_keys_bounds::tests(),

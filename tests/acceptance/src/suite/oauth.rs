@@ -76,12 +76,12 @@ fn callback(api: &Api, provider: &str, cookie: &str, query: &str) -> Answer {
         .send()
 }
 
-fn person(api: &Api) -> Value {
+pub(super) fn person(api: &Api) -> Value {
     let email = new_email(api);
     json!({"sub": format!("sub-{email}"), "email": email, "email_verified": true})
 }
 
-fn sign_in(api: &Api, claims: &Value) -> Value {
+pub(super) fn sign_in(api: &Api, claims: &Value) -> Value {
     let away = leave(api, "mock", "bearer");
     come_back(api, "mock", &away, claims).data(200)
 }

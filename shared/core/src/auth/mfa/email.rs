@@ -23,10 +23,12 @@ pub(super) const LIFE_SECONDS: i64 = 600;
 /// Answers that a code bears, right or wrong.
 pub(super) const MAX_TRIES: i64 = 5;
 
-/// How a code is kept: by a key, for a million codes are soon tried against a plain hash.
-pub(super) fn hash(ready: &Ready, user: &str, code: &str) -> String {
+/// How a code is kept: by a key, for a million codes are soon tried against a plain hash. One for
+/// each key that still counts, that of new codes first.
+pub(super) fn hashes(ready: &Ready, user: &str, code: &str) -> Vec<String> {
     let parts = [b"mfa\0", user.as_bytes(), b"\0", code.as_bytes()];
-    base64url(&hmac_sha256(&ready.keys.mail, &parts))
+    let hash = |key: &[u8; 32]| base64url(&hmac_sha256(key, &parts));
+    ready.keys.mail.iter().map(hash).collect()
 }
 
 /// A code on its way.
@@ -54,7 +56,7 @@ pub(super) async fn draw<P: Platform>(
 
 fn make<P: Platform>(cx: &Context<'_, P>, user: &str, address: &str) -> Result<Sent, Error> {
     let ready = cx.ready()?;
-    let nonce = cx.new_id("mtk")?;
+    let nonce = mail::nonce(ready, &cx.new_id("mtk")?);
     let mail = mail::Mail {
         id: cx.new_id("mai")?,
         recipient: address,
@@ -63,7 +65,8 @@ fn make<P: Platform>(cx: &Context<'_, P>, user: &str, address: &str) -> Result<S
         nonce: &nonce,
     };
     let token = mail::token(ready, mail.template, user, &nonce);
-    let hash = hash(ready, user, &mail::code(&token));
+    let hash = hashes(ready, user, &mail::code(&token));
+    let hash = hash.into_iter().next().unwrap_or_default();
     Ok(Sent {
         expires_at: cx.now.plus(LIFE_SECONDS.saturating_mul(SECOND)),
         mail: mail.queue_if_code(&hash, cx.now),

@@ -88,12 +88,7 @@ fn method(fields: &mut Fields) -> Result<Kind, Error> {
 
 /// Makes a secret that does nothing until a code confirms it, or mails a code.
 pub(in crate::auth) async fn start<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
-    let body: &[u8] = if cx.request.body.is_empty() {
-        b"{}"
-    } else {
-        cx.request.body
-    };
-    let mut fields = Fields::parse(body)?;
+    let mut fields = Fields::parse_or_empty(cx.request.body)?;
     let kind = method(&mut fields)?;
     let given = Given::read(&mut fields)?;
     fields.finish()?;

@@ -13,14 +13,14 @@ use crate::time::{MINUTE, Millis};
 const FRESH: i64 = 10 * MINUTE;
 
 /// What a request gives besides its session.
-pub(super) struct Given {
-    password: Option<String>,
-    answer: Option<Answer>,
+pub(in crate::auth) struct Given {
+    pub(super) password: Option<String>,
+    pub(super) answer: Option<Answer>,
 }
 
 impl Given {
     /// The fields `password`, `code` and `recovery_code`.
-    pub(super) fn read(fields: &mut Fields) -> Result<Self, Error> {
+    pub(in crate::auth) fn read(fields: &mut Fields) -> Result<Self, Error> {
         Ok(Self {
             password: fields.opt_text("password", 1, MAX_CHARS)?,
             answer: Answer::read(fields)?,
@@ -29,12 +29,12 @@ impl Given {
 }
 
 impl Owner {
-    fn is_fresh(&self, now: Millis) -> bool {
+    pub(super) fn is_fresh(&self, now: Millis) -> bool {
         now.since(Millis(self.signed_in_at)) <= FRESH
     }
 }
 
-fn refused(how: &str) -> Error {
+pub(super) fn refused(how: &str) -> Error {
     Error::new(Code::ReauthRequired).with_message(how)
 }
 
@@ -83,11 +83,25 @@ pub(super) async fn second<P: Platform>(
         let how = "Sign in again with your second factor, or send your password with a code.";
         return Err(refused(how));
     };
+    both(cx, actor, owner, Some(password), answer).await
+}
+
+/// Judges a code and, where one was given, the password with it, so that no answer tells which of
+/// them was wrong.
+pub(super) async fn both<P: Platform>(
+    cx: &Context<'_, P>,
+    actor: &Actor,
+    owner: &Owner,
+    password: Option<&str>,
+    answer: &Answer,
+) -> Result<Proof, Error> {
     let user = actor.user.as_str();
     let rows = cx.batch(&answer.statements(user, cx.now)).await?;
     let attempt = judge(&rows, cx.now)?;
-    let right = password::verify(password, Some(&owner.password_hash))?;
-    // Both are judged, so that no answer tells which one was wrong.
+    let right = match password {
+        Some(password) => password::verify(password, Some(&owner.password_hash))?,
+        None => true,
+    };
     match attempt.proof(cx, user, answer)? {
         Some(proof) if right => Ok(proof),
         _ => {

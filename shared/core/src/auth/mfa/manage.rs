@@ -15,7 +15,7 @@ use crate::sql::Statement;
 
 /// Turns a factor off, or all. Sessions keep their assurance until they are refreshed.
 pub(in crate::auth) async fn disable<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
-    let mut fields = fields(cx)?;
+    let mut fields = Fields::parse_or_empty(cx.request.body)?;
     let method = fields.opt_text("method", 1, 20)?;
     let given = Given::read(&mut fields)?;
     fields.finish()?;
@@ -55,7 +55,7 @@ pub(in crate::auth) async fn disable<P: Platform>(cx: &Context<'_, P>) -> Result
 pub(in crate::auth) async fn regenerate<P: Platform>(
     cx: &Context<'_, P>,
 ) -> Result<Reply, Interrupt> {
-    let mut fields = fields(cx)?;
+    let mut fields = Fields::parse_or_empty(cx.request.body)?;
     let given = Given::read(&mut fields)?;
     fields.finish()?;
     let own = enabled(cx).await?;
@@ -77,13 +77,6 @@ pub(in crate::auth) async fn regenerate<P: Platform>(
         return Err(Error::new(Code::MfaCodeInvalid).into());
     }
     Ok(Reply::ok(&json!({"recoveryCodes": codes})))
-}
-
-fn fields<P: Platform>(cx: &Context<'_, P>) -> Result<Fields, Error> {
-    if cx.request.body.is_empty() {
-        return Fields::parse(b"{}");
-    }
-    Fields::parse(cx.request.body)
 }
 
 /// The caller, who has a second factor.

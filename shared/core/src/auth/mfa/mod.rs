@@ -4,6 +4,7 @@
 //! mark of who spent it. What the code is good for (a session, turning the factor off) asks in
 //! the same batch for that mark, so of any number of parallel requests with one code one wins.
 
+mod again;
 mod answer;
 mod challenge;
 mod email;
@@ -16,6 +17,8 @@ mod seal;
 mod store;
 mod totp;
 
+pub(super) use again::Again;
 pub(super) use challenge::ask;
+pub(super) use fresh::Given;
 pub use routes::Mfa;
-pub(super) use store::{FACTORS_BY_EMAIL, FACTORS_ON, QUERIES, kinds};
+pub(super) use store::{FACTORS_BY_EMAIL, FACTORS_ON, QUERIES, claimed, kinds};

@@ -19,6 +19,7 @@ macro_rules! claimed {
         )
     };
 }
+pub(in crate::auth) use claimed;
 
 /// The statement that keeps a set of recovery codes, if the entry `?3` was recorded.
 macro_rules! insert_codes {

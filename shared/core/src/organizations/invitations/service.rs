@@ -159,8 +159,9 @@ struct Link {
 
 impl Link {
     fn new<P: Platform>(cx: &Context<'_, P>, id: &str) -> Result<Self, Error> {
-        let nonce = cx.new_id("mtk")?;
-        let token = mail::token(cx.ready()?, Template::Invitation, id, &nonce);
+        let ready = cx.ready()?;
+        let nonce = mail::nonce(ready, &cx.new_id("mtk")?);
+        let token = mail::token(ready, Template::Invitation, id, &nonce);
         let hash = fingerprint(&token);
         Ok(Self { nonce, hash })
     }

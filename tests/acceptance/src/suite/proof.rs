@@ -1,0 +1,148 @@
+//! Proof anew, before what a stolen session must not do: closing the account, another address.
+
+use serde_json::{Value, json};
+
+use super::mfa::armed;
+use super::oauth::{person, sign_in};
+use super::tests;
+use crate::answer::Answer;
+use crate::api::Api;
+use crate::fixture::{PASSWORD, founder, login, mail_token, new_email, text};
+
+tests! { "proof":
+    closing_asks_for_the_second_factor ["D-09"];
+    another_address_asks_for_the_second_factor ["D-09"];
+    one_code_proves_once ["D-06"];
+    who_has_no_password_signs_in_again ["D-11"];
+    who_has_no_password_sets_one ["A-33" "D-13"];
+}
+
+/// Longer than a sign-in counts as just now, and shorter than an access token lives.
+const OLD: i64 = 11 * 60_000;
+
+fn close(api: &Api, access: &str, body: &Value, later: i64) -> Answer {
+    api.delete("/api/v1/auth/me")
+        .json(body)
+        .bearer(access)
+        .later(later)
+        .send()
+}
+
+fn change(api: &Api, access: &str, body: &Value, later: i64) -> Answer {
+    api.post("/api/v1/auth/email/change", body)
+        .bearer(access)
+        .later(later)
+        .send()
+}
+
+fn closing_asks_for_the_second_factor(api: &Api) {
+    let armed = armed(api);
+    let access = armed.founder.access.as_str();
+    // Both factors were proven just now, but the password is asked for all the same.
+    close(api, access, &json!({}), 0).blames("password");
+    let body = close(api, access, &json!({"password": PASSWORD}), OLD);
+    let body = body.refused(403, "REAUTH_REQUIRED");
+    assert_eq!(body["error"]["field"], "code");
+    let code = armed.code(api, OLD);
+    close(api, access, &json!({"code": code}), OLD).blames("password");
+    let wrong = json!({"password": "not the password", "code": code});
+    close(api, access, &wrong, OLD).refused(401, "MFA_CODE_INVALID");
+    login(api, &armed.founder.email, PASSWORD).data(200);
+    let right = json!({"password": PASSWORD, "code": code});
+    close(api, access, &right, OLD).data(200);
+    close(api, access, &right, OLD).refused(401, "SESSION_ENDED");
+    login(api, &armed.founder.email, PASSWORD).refused(401, "CREDENTIALS_INVALID");
+}
+
+fn another_address_asks_for_the_second_factor(api: &Api) {
+    let armed = armed(api);
+    let access = armed.founder.access.as_str();
+    let new = new_email(api);
+    let ask = |more: &Value, later| {
+        let mut body = json!({"email": new, "password": PASSWORD});
+        for (name, value) in more.as_object().unwrap() {
+            body[name] = value.clone();
+        }
+        change(api, access, &body, later)
+    };
+    ask(&json!({}), OLD).refused(403, "REAUTH_REQUIRED");
+    let wrong = json!({"recovery_code": "0000-0000-0000-0000"});
+    ask(&wrong, OLD).refused(401, "MFA_CODE_INVALID");
+    ask(&json!({"recovery_code": armed.recovery[0]}), OLD).data(202);
+    // It is used up.
+    let again = ask(&json!({"recovery_code": armed.recovery[0]}), OLD);
+    again.refused(401, "MFA_CODE_INVALID");
+    ask(&json!({"code": armed.code(api, OLD)}), OLD).data(202);
+    // A session that proved two factors just now need not do so again.
+    ask(&json!({}), 0).data(202);
+}
+
+fn one_code_proves_once(api: &Api) {
+    let armed = armed(api);
+    let code = armed.code(api, OLD);
+    let answers = api.parallel(20, |_| {
+        let body = json!({"email": new_email(api), "password": PASSWORD, "code": code});
+        change(api, &armed.founder.access, &body, OLD).status
+    });
+    let done = answers.iter().filter(|status| **status == 202).count();
+    assert_eq!(done, 1, "{answers:?}");
+    let rest = answers.iter().filter(|status| [401, 429].contains(status));
+    assert_eq!(rest.count(), 19, "{answers:?}");
+}
+
+fn who_has_no_password_signs_in_again(api: &Api) {
+    let person = person(api);
+    let tokens = sign_in(api, &person);
+    let access = text(&tokens["access_token"]);
+    let new = new_email(api);
+    let body = json!({"email": new});
+    change(api, &access, &body, OLD).refused(403, "REAUTH_REQUIRED");
+    close(api, &access, &json!({}), OLD).refused(403, "REAUTH_REQUIRED");
+    // No password is right, and none is needed.
+    let wrong = json!({"password": "no password is right"});
+    close(api, &access, &wrong, OLD).refused(403, "REAUTH_REQUIRED");
+    change(api, &access, &body, 0).data(202);
+    for address in [&text(&person["email"]), &new] {
+        let body = json!({"token": mail_token(api, address)});
+        let confirmed = api.post("/api/v1/auth/email/confirm", &body).send();
+        confirmed.data(200);
+    }
+    // The provider still leads in: the person counts there, not the address.
+    let again = text(&sign_in(api, &person)["access_token"]);
+    let me = api.get("/api/v1/auth/me").bearer(&again).send().data(200);
+    assert_eq!(me["email"], new);
+    close(api, &again, &json!({}), 0).data(200);
+    let me = api.get("/api/v1/auth/me").bearer(&access).send();
+    me.refused(401, "SESSION_ENDED");
+}
+
+fn who_has_no_password_sets_one(api: &Api) {
+    let person = person(api);
+    let email = text(&person["email"]);
+    let access = text(&sign_in(api, &person)["access_token"]);
+    let unlink = |access: &str| {
+        let call = api.delete("/api/v1/auth/identities/mock");
+        call.bearer(access).send()
+    };
+    unlink(&access).refused(409, "STATE_CONFLICT");
+    let body = json!({"current_password": PASSWORD, "password": PASSWORD});
+    let call = api.post("/api/v1/auth/password/change", &body);
+    let none = call.bearer(&access).send().refused(409, "STATE_CONFLICT");
+    assert!(none["detail"].to_string().contains("/password/forgot"));
+    api.post("/api/v1/auth/password/forgot", &json!({"email": email}))
+        .send()
+        .data(202);
+    let body = json!({"token": mail_token(api, &email), "password": PASSWORD});
+    api.post("/api/v1/auth/password/reset", &body)
+        .send()
+        .data(200);
+    let tokens = login(api, &email, PASSWORD).data(200);
+    let access = text(&tokens["access_token"]);
+    // From now on it is asked for, however young the session.
+    close(api, &access, &json!({}), 0).blames("password");
+    unlink(&access).data(200);
+    close(api, &access, &json!({"password": PASSWORD}), 0).data(200);
+    // Whoever has a password is asked for it, and nothing else.
+    let other = founder(api);
+    close(api, &other.access, &json!({"password": PASSWORD}), OLD).data(200);
+}
