@@ -88,9 +88,10 @@ pub struct FaultyStore {
 }
 
 /// What makes a test server one that production accepts.
-pub const PRODUCTION: [(&str, &str); 16] = [
+pub const PRODUCTION: [(&str, &str); 17] = [
     ("ENVIRONMENT", "production"),
     ("TEST_CLOCK", "false"),
+    ("TRUSTED_PROXIES", ""),
     ("EMAIL_PROVIDER", "resend"),
     ("RESEND_API_KEY", "re_M7yGz2WqkT4vXcB9hR1sLd"),
     ("EMAIL_FROM", "noreply@acme.test"),
