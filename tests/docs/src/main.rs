@@ -2,11 +2,19 @@
 
 use std::fs;
 use std::io::{self, Write as _};
+use std::process::ExitCode;
 
-fn main() -> io::Result<()> {
-    for page in edgekeep_docs::pages() {
+fn main() -> io::Result<ExitCode> {
+    let pages = match edgekeep_docs::pages() {
+        Ok(pages) => pages,
+        Err(problems) => {
+            writeln!(io::stderr(), "{}", problems.join("\n"))?;
+            return Ok(ExitCode::FAILURE);
+        }
+    };
+    for page in pages {
         fs::write(page.path(), &page.text)?;
         writeln!(io::stdout(), "wrote docs/{}", page.name)?;
     }
-    Ok(())
+    Ok(ExitCode::SUCCESS)
 }

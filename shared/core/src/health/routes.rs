@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::checks;
+use super::{checks, documents};
 use crate::config::Feature;
 use crate::guard::rate_limit::RateClass;
 use crate::http::{Access, Code, Context, Error, Function, Interrupt, Reply, Route};
@@ -27,6 +27,10 @@ pub enum Action {
     SloHealth,
     /// Which variables are set.
     Environment,
+    /// The API's description for machines.
+    OpenApi,
+    /// The API's description for people.
+    Docs,
 }
 
 impl Function for Health {
@@ -44,6 +48,13 @@ impl Function for Health {
             Action::Environment,
             Access::Service,
         ),
+        Route::get(
+            "/openapi.json",
+            "docs.openapi",
+            Action::OpenApi,
+            Access::Public,
+        ),
+        Route::get("/docs", "docs.page", Action::Docs, Access::Public),
     ];
 
     async fn handle<P: Platform>(action: Action, cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
@@ -65,6 +76,8 @@ impl Function for Health {
                 }
             }
             Action::Details => Ok(checks::details(cx).await),
+            Action::OpenApi => Ok(documents::openapi(cx)?),
+            Action::Docs => Ok(documents::page(cx)?),
             Action::Environment => {
                 let config = cx.config()?;
                 let variables: Map<String, Value> = cx

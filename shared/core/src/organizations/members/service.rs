@@ -40,7 +40,14 @@ pub(in super::super) async fn change<P: Platform>(cx: &Context<'_, P>) -> Result
     let granted = Resource::Role(wanted, Permissions::of(wanted));
     allow(&actor, Action::Grant, granted)?;
     let after = json!({"role": wanted.name()});
-    let mut record = record(cx, &actor, &RECORD_CHANGED, "member.change", &member, &after)?;
+    let mut record = record(
+        cx,
+        &actor,
+        &RECORD_CHANGED,
+        "member.change",
+        &member,
+        &after,
+    )?;
     record.statement.params.push(wanted.name().into());
     let user = member.user.as_str();
     let about = |query: &'static TenantQuery, more: Value| {
