@@ -12,6 +12,7 @@ use ureq::Agent;
 use ureq::http::Request;
 
 use crate::answer::Answer;
+use crate::contract::{self, Exchange};
 use crate::secrets;
 
 /// The server under test.
@@ -181,6 +182,7 @@ impl Call<'_> {
         self.header("content-type", content_type)
     }
 
+    /// Sends it. The answer is held to the document ([`contract`]).
     #[track_caller]
     pub fn send(self) -> Answer {
         let mut request = Request::builder()
@@ -191,7 +193,7 @@ impl Call<'_> {
         }
         let body = self.body.unwrap_or_default();
         secrets::sent(&body);
-        let request = request.body(body).unwrap();
+        let request = request.body(body.clone()).unwrap();
         let sent = self
             .api
             .agent
@@ -212,17 +214,24 @@ impl Call<'_> {
             })
             .collect();
         let status = response.status().as_u16();
-        let body = response
+        let received = response
             .body_mut()
             .with_config()
             .limit(64 << 20)
             .read_to_vec()
             .unwrap();
-        secrets::answered(&headers, &body);
-        Answer {
+        secrets::answered(&headers, &received);
+        let answer = Answer {
             status,
             headers,
-            body,
-        }
+            body: received,
+        };
+        contract::check(&Exchange {
+            method: &self.method,
+            target: &self.path,
+            body: &body,
+            answer: &answer,
+        });
+        answer
     }
 }

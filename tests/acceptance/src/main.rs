@@ -15,6 +15,7 @@
 mod answer;
 mod api;
 mod authenticator;
+mod contract;
 mod demo;
 mod fixture;
 mod forge;

@@ -87,8 +87,10 @@ const fn scope(access: Access) -> Option<ApiScope> {
 
 /// Everything that answers without a credential. A route that is opened by mistake fails here,
 /// whatever its own table says of it.
-const OPEN: &[&str] = &[
+pub const OPEN: &[&str] = &[
     "GET /.well-known/jwks.json",
+    "GET /openapi.json",
+    "GET /docs",
     "GET /healthz",
     "GET /readyz",
     "GET /startupz",

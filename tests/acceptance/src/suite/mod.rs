@@ -13,6 +13,7 @@ mod audit;
 mod auth;
 mod bad_input;
 mod billing;
+mod docs;
 mod email_change;
 mod guard;
 mod health;
@@ -66,6 +67,7 @@ pub fn all() -> Vec<Test> {
     [
         platform::tests(),
         health::tests(),
+        docs::tests(),
         bad_input::tests(),
         audit::tests(),
         auth::tests(),
