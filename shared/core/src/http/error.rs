@@ -329,6 +329,7 @@ impl<E: Into<Error>> From<E> for Interrupt {
 mod tests {
     use super::*;
 
+    /// Rows: AD-03
     #[test]
     fn codes_are_unique_and_agree_with_their_kind() {
         for (index, code) in Code::ALL.iter().enumerate() {

@@ -1,6 +1,6 @@
 //! Probes.
 
-use edgekeep_core::config::Feature;
+use edgekeep_core::config::{Feature, VARIABLES};
 use edgekeep_core::functions;
 use edgekeep_core::http::Method;
 use serde_json::json;
@@ -11,7 +11,7 @@ use crate::api::Api;
 tests! { "health":
     probes_answer_apart ["P-03" "P-06"];
     details_tell_of_every_dependency ["P-01" "Q-06"];
-    the_environment_is_told_to_services_by_name ["Q-15"];
+    the_environment_is_told_to_services_by_name ["Q-01" "Q-15"];
     features_are_told_and_hold ["Q-17"];
     slo_health_touches_nothing ["O-20"];
 }
@@ -50,7 +50,12 @@ fn the_environment_is_told_to_services_by_name(api: &Api) {
     let data = answer.data(200);
     assert_eq!(data["environment"], "test");
     assert_eq!(data["variables"]["JWT_SECRET"], "set", "{data}");
-    assert_eq!(data["variables"]["RESEND_API_KEY"], "default", "{data}");
+    // The suite has the variables of the server: every platform's loader must have read each of them.
+    for variable in VARIABLES.iter().filter(|one| one.name != "GATEWAY_URL") {
+        let set = std::env::var(variable.name).is_ok_and(|value| !value.is_empty());
+        let state = if set { "set" } else { "default" };
+        assert_eq!(data["variables"][variable.name], state, "{}", variable.name);
+    }
     assert!(data["warnings"].is_array(), "{data}");
     assert!(!answer.text().contains("0123456789"), "a secret is shown");
 }

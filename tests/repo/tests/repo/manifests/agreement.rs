@@ -14,8 +14,49 @@ pub(crate) fn trials() -> Vec<Trial> {
         Trial::test("manifests::every_platform_ticks_alike", ticks),
         // Rows: Q-10
         Trial::test("manifests::no_secret_has_a_value", secrets),
+        // Rows: Z-06
+        Trial::test("manifests::a_deployment_waits_for_every_stack", gate),
         Trial::test("manifests::the_search_for_secrets_finds_them", search),
     ]
+}
+
+/// The lines of one job of the workflow.
+fn job(workflow: &str, name: &str) -> String {
+    let lines = workflow.lines();
+    let from = lines
+        .skip_while(|line| *line != format!("  {name}:"))
+        .skip(1);
+    from.take_while(|line| line.is_empty() || line.starts_with("    "))
+        .map(|line| format!("{}\n", line.trim()))
+        .collect()
+}
+
+fn gate() -> Result<(), Failed> {
+    let workflow = read(".github/workflows/ci.yml")?;
+    let test = job(&workflow, "test");
+    assert!(test.contains("- run: bash .ci/run\n"), "{test}");
+    let stacks = read("scripts/test")?;
+    let all = stacks.lines().find_map(|line| line.strip_prefix("all='"));
+    for stack in all
+        .ok_or("no list of stacks")?
+        .trim_end_matches('\'')
+        .split(' ')
+    {
+        let required = test
+            .lines()
+            .find_map(|line| line.strip_prefix("REQUIRE_STACKS: "))
+            .ok_or("no stack is required")?;
+        assert!(
+            required.split(',').any(|one| one == stack),
+            "{stack} may be left out"
+        );
+    }
+    assert!(
+        stacks.contains("scripts/stack down \"$1\""),
+        "what was started stays"
+    );
+    assert!(job(&workflow, "deploy").contains("needs: test\n"));
+    Ok(())
 }
 
 /// The schedules of the crontab that the README gives for Spin.

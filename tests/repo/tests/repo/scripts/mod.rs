@@ -1,6 +1,7 @@
 //! The scripts that others build upon, run as a person would.
 
 mod roll;
+mod stacks;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -19,6 +20,7 @@ const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 
 pub(crate) fn trials() -> Vec<Trial> {
     let mut trials = roll::trials();
+    trials.extend(stacks::trials());
     trials.extend([
         Trial::test("scripts::every_script_explains_itself", usage),
         // Rows: Z-05
