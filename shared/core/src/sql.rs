@@ -230,3 +230,11 @@ fn shape(index: usize, wanted: &str) -> DatabaseError {
 pub fn to_dollar_placeholders(text: &str) -> String {
     text.replace('?', "$")
 }
+
+/// Rewrites `?N` to `+?N` for D1, which means the same: a plus before a value changes nothing in
+/// SQLite. D1 keeps prepared statements, but its SQLite looks at the values of bare placeholders
+/// while it plans a join, and prepares the statement again for the next values
+/// (docs/decisions/0012).
+pub fn to_signed_placeholders(text: &str) -> String {
+    text.replace('?', "+?")
+}

@@ -1,7 +1,7 @@
 //! D1.
 
 use edgekeep_core::port::{Database, DatabaseError, Dialect};
-use edgekeep_core::sql::{Row, Statement, Value};
+use edgekeep_core::sql::{Row, Statement, Value, to_signed_placeholders};
 use serde::de::{Deserialize, Deserializer, Visitor};
 use serde::ser::{Serialize, SerializeSeq as _, Serializer};
 use wasm_bindgen::JsValue;
@@ -95,7 +95,8 @@ struct Bound<'a>(&'a Statement);
 impl Serialize for Bound<'_> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let mut pair = to.serialize_seq(Some(2))?;
-        pair.serialize_element(self.0.query.text(Dialect::Sqlite))?;
+        let text = self.0.query.text(Dialect::Sqlite);
+        pair.serialize_element(&to_signed_placeholders(text))?;
         pair.serialize_element(&Params(&self.0.params))?;
         pair.end()
     }

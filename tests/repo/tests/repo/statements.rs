@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use edgekeep_core::functions;
 use edgekeep_core::port::Dialect;
-use edgekeep_core::sql::{Query, to_dollar_placeholders};
+use edgekeep_core::sql::{Query, to_dollar_placeholders, to_signed_placeholders};
 use libtest_mimic::{Failed, Trial};
 use tokio_postgres::types::Type;
 
@@ -167,7 +167,11 @@ fn sqlite() -> Result<(), Failed> {
     let (_scratch, connection) = databases::sqlite()?;
     let mut findings = Vec::new();
     for query in functions::queries() {
-        let prepared = match connection.prepare(query.text(Dialect::Sqlite)) {
+        let text = query.text(Dialect::Sqlite);
+        if let Err(error) = connection.prepare(&to_signed_placeholders(text)) {
+            findings.push(format!("{}, as D1 gets it: {error}", query.name));
+        }
+        let prepared = match connection.prepare(text) {
             Ok(prepared) => prepared,
             Err(error) => {
                 findings.push(format!("{}: {error}", query.name));
