@@ -8,6 +8,9 @@ use super::node::Node;
 /// A moment that every example shares.
 pub(crate) const MOMENT: &str = "2026-11-20T10:18:00.000Z";
 
+/// Texts in requests: without control characters (`Fields::opt_text`, `Request::query_value`).
+const NO_CONTROL: &str = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$";
+
 /// Words of JSON Schema that are taken over as they are.
 const KEYWORDS: [&str; 15] = [
     "description",
@@ -134,6 +137,15 @@ pub(crate) fn lower(schema: &Node, closed: bool, named: &Named) -> Result<Node, 
         }
         out.put(key, value);
     }
+    let free = kind_of(schema).is_some_and(|kind| kind.name == "string");
+    if closed
+        && free
+        && !["pattern", "enum"]
+            .iter()
+            .any(|word| out.get(word).is_some())
+    {
+        out.put("pattern", Node::text(NO_CONTROL));
+    }
     if out.members().is_empty() && *schema != Node::Map(Vec::new()) {
         return Err(format!("{} says nothing", schema.json()));
     }
@@ -172,6 +184,7 @@ fn of_kind(kind: &Kind<'_>, named: &Named) -> Result<Node, String> {
 }
 
 fn object(schema: &Node, closed: bool, named: &Named, out: &mut Node) -> Result<(), String> {
+    let closed = closed && schema.get("open").is_none();
     let mut properties = Vec::new();
     let mut required = Vec::new();
     for (name, optional, field) in fields(schema) {
@@ -186,7 +199,7 @@ fn object(schema: &Node, closed: bool, named: &Named, out: &mut Node) -> Result<
     if !required.is_empty() {
         out.put("required", Node::texts(required));
     }
-    if closed && schema.get("open").is_none() {
+    if closed {
         out.put("additionalProperties", Node::Bool(false));
     }
     Ok(())
