@@ -114,10 +114,14 @@ fn describe(operation: &Operation, all: &mut Vec<Block>) {
         all.push(Block::Table(head, rows.collect()));
     }
     if let Some(body) = &operation.body {
+        if body.optional {
+            all.push(Block::Text("The body may be absent.".into()));
+        }
         let rows = schema::rows(&body.schema);
-        if rows.is_empty() {
+        if rows.is_empty() || body.schema.get("oneOf").is_some() {
             all.push(Block::Text(format!("Body: {}.", kind(&body.schema))));
-        } else {
+        }
+        if !rows.is_empty() {
             all.push(fields("field of the body", "required", &rows));
         }
     }
@@ -178,13 +182,9 @@ fn linked(words: &str, names: &[String]) -> String {
 }
 
 fn fields(first: &'static str, third: &'static str, rows: &[Row]) -> Block {
-    let always = third == "required";
+    let marked = third != "required";
     let rows = rows.iter().map(|row| {
-        let mark = match (row.optional, always) {
-            (false, true) => "yes",
-            (true, false) => "not always",
-            _ => "",
-        };
+        let mark = if row.optional == marked { "yes" } else { "" };
         vec![
             format!("`{}`", row.name),
             linked(&row.kind, &row.mentions),
@@ -213,12 +213,12 @@ fn answered(answer: &Answer, all: &mut Vec<Block>) {
         return;
     };
     let rows = schema::rows(written);
-    if rows.is_empty() {
+    if rows.is_empty() || written.get("oneOf").is_some() {
         text.push_str(&format!(" It holds: {}.", kind(written)));
-        all.push(Block::Text(text));
-    } else {
-        all.push(Block::Text(text));
-        all.push(fields("field", "there", &rows));
+    }
+    all.push(Block::Text(text));
+    if !rows.is_empty() {
+        all.push(fields("field", "may be absent", &rows));
     }
 }
 
@@ -247,7 +247,7 @@ fn named(name: &str, schema: &Node, source: &Source, all: &mut Vec<Block>) {
     if rows.is_empty() {
         all.push(Block::Text(format!("{}.", kind(schema))));
     } else {
-        all.push(fields("field", "there", &rows));
+        all.push(fields("field", "may be absent", &rows));
     }
     if let Ok(example) = schema::example(schema, &source.schemas) {
         all.push(Block::Sample(example.pretty()));

@@ -269,7 +269,7 @@ pub(crate) fn words(schema: &Node) -> String {
         text = format!("list of {}", words(item));
     }
     if let Some(choices) = schema.get("oneOf") {
-        let choices: Vec<_> = choices.items().iter().map(words).collect();
+        let choices: Vec<_> = choices.items().iter().map(choice).collect();
         text = choices.join(" or ");
     }
     if let Some(choices) = schema.get("enum") {
@@ -299,6 +299,18 @@ pub(crate) fn words(schema: &Node) -> String {
         text.push_str(", or null");
     }
     text
+}
+
+/// One of several: objects by their fields, which tell them apart.
+fn choice(schema: &Node) -> String {
+    let names: Vec<_> = fields(schema)
+        .map(|(name, ..)| format!("`{name}`"))
+        .collect();
+    if names.is_empty() {
+        words(schema)
+    } else {
+        format!("object with {}", names.join(", "))
+    }
 }
 
 fn plain(value: &Node) -> String {
