@@ -8,6 +8,7 @@ use crate::auth::oauth::Endpoints;
 use crate::auth::token::{TokenCache, TokenKeys};
 use crate::config::{Config, ConfigError, VARIABLES};
 use crate::guard::rate_limit::Limiter;
+use crate::metrics::Metrics;
 use crate::organizations::api_keys::uses::Uses;
 
 /// Configuration, derived keys and bounded caches of one isolate. Adapters build it once and
@@ -41,6 +42,8 @@ pub struct Ready {
     pub oauth_endpoints: RefCell<BTreeMap<String, Endpoints>>,
     /// How often API keys were used.
     pub uses: RefCell<Uses>,
+    /// What was counted and is not written yet.
+    pub metrics: RefCell<Metrics>,
 }
 
 /// Which tenant an API key belongs to, by the hash of its secret. A key never changes its
@@ -94,6 +97,7 @@ impl App {
             key_tenants: RefCell::default(),
             oauth_endpoints: RefCell::default(),
             uses: RefCell::default(),
+            metrics: RefCell::default(),
         });
         Self { ready, variables }
     }

@@ -14,8 +14,8 @@ use crate::sql::Query;
 use crate::stripe::StripeWebhook;
 use crate::usage::Usage;
 use crate::{
-    audit, auth, billing, guard, health, jobs, mail, organizations, scheduler, stripe, tenancy,
-    usage,
+    audit, auth, billing, guard, health, jobs, mail, metrics, organizations, scheduler, stripe,
+    tenancy, usage,
 };
 
 /// Runs a piece of code for every function; add a function here and it is everywhere.
@@ -84,6 +84,7 @@ pub fn queries() -> Vec<&'static Query> {
         jobs::QUERIES,
         health::QUERIES,
         mail::QUERIES,
+        metrics::QUERIES,
         tenancy::QUERIES,
         guard::exact_limit::QUERIES,
         guard::idempotency::QUERIES,

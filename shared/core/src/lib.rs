@@ -33,6 +33,7 @@ pub mod http;
 pub mod id;
 pub mod jobs;
 pub mod mail;
+pub mod metrics;
 pub mod organizations;
 pub mod port;
 pub mod scheduler;

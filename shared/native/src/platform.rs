@@ -46,6 +46,8 @@ impl port::Platform for Platform {
     type KeyValue = Memory;
     type Outbound = Client;
     type Queue = Wakes;
+    /// A write costs little here, and a process that is stopped waits for it.
+    const GATHER: u32 = 1_000;
 
     fn app(&self) -> &App {
         &self.parts.app

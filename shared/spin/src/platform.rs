@@ -126,6 +126,8 @@ impl Platform for SpinPlatform {
     type Queue = NoQueue;
     /// Spin ends an instance after some requests, or a moment without any.
     const LASTS: bool = false;
+    /// An instance with deferred work is not ended, but it holds its memory so long.
+    const GATHER: u32 = 500;
 
     fn app(&self) -> &App {
         &self.0.app

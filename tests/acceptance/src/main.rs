@@ -20,6 +20,7 @@ mod demo;
 mod fixture;
 mod forge;
 mod idp;
+mod prometheus;
 mod runner;
 mod secrets;
 mod suite;

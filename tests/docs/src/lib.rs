@@ -11,6 +11,7 @@
 
 mod config;
 mod errors;
+mod metrics;
 mod openapi;
 mod retention;
 mod roles;
@@ -53,6 +54,7 @@ pub fn pages() -> Result<Vec<Page>, Vec<String>> {
         errors::page(),
         roles::page(),
         retention::page(),
+        metrics::page(),
     ];
     all.extend(openapi::pages()?);
     Ok(all)

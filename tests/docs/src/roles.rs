@@ -63,6 +63,7 @@ user who made them.";
 
 const KEYS: &str = "\
 - *service token*: made for the function that owns the route, and for no other.
+- *`METRICS_TOKEN`*: a secret of the configuration, for whoever scrapes ([metrics.md](metrics.md)).
 - *signature*: the handler verifies a signature over the raw body.
 - *development*: exists only where `ENVIRONMENT` is development or test; elsewhere it is a 404.
 - A key's scope is an upper bound: the key's owner must also hold the permission, in the role they have
@@ -92,7 +93,7 @@ fn who(route: &RouteInfo) -> Vec<String> {
         Access::Member(permission) => (member(permission), [false; 3], false),
         Access::Key(_, scope) => ([false; 4], key(scope), false),
         Access::MemberOrKey(permission, scope) => (member(permission), key(scope), false),
-        Access::Service => ([false; 4], [false; 3], true),
+        Access::Service | Access::Scraper => ([false; 4], [false; 3], true),
         Access::Signed | Access::Development => ([false; 4], [false; 3], false),
     };
     let all = roles.into_iter().chain(scopes).chain([service]);
@@ -113,6 +114,7 @@ fn policy(access: Access) -> String {
             format!("{permission}, or key with {scope}")
         }
         Access::Service => "service token".to_owned(),
+        Access::Scraper => "service token or `METRICS_TOKEN`".to_owned(),
         Access::Signed => "signature".to_owned(),
         Access::Development => "development".to_owned(),
     }

@@ -88,7 +88,7 @@ pub struct FaultyStore {
 }
 
 /// What makes a test server one that production accepts.
-pub const PRODUCTION: [(&str, &str); 17] = [
+pub const PRODUCTION: [(&str, &str); 18] = [
     ("ENVIRONMENT", "production"),
     ("TEST_CLOCK", "false"),
     ("TRUSTED_PROXIES", ""),
@@ -104,6 +104,7 @@ pub const PRODUCTION: [(&str, &str); 17] = [
     ("JWT_OLD_SECRETS", ""),
     ("JWT_REFRESH_OLD_SECRETS", ""),
     ("SERVICE_JWT_OLD_SECRETS", ""),
+    ("METRICS_TOKEN", "u8Rc5YnBvK3xMq9WtLz2HpJd7SgFe6Ax"),
     ("AUDIT_SECRET", "t7Nb2XkLqV5oZr8WsPy1JmHc4UeGd9Fi"),
     ("STRIPE_WEBHOOK_SECRET", "whsec_r4Vh1IgAkL8sNc5UeWq0JyTf"),
 ];
@@ -333,6 +334,8 @@ impl port::Platform for World {
     type KeyValue = FaultyStore;
     type Outbound = Network;
     type Queue = Wakes;
+    /// Never by itself: a write between two calls would take the fault meant for the second.
+    const GATHER: u32 = u32::MAX;
 
     fn app(&self) -> &App {
         &self.app

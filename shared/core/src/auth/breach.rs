@@ -8,6 +8,7 @@ use sha1::{Digest as _, Sha1};
 use crate::config::BreachCheck;
 use crate::crypto::hex;
 use crate::http::{Code, Context, Error};
+use crate::metrics;
 use crate::port::{Level, Outbound as _, OutboundRequest, Platform};
 
 /// Longest that the service may take, in milliseconds; somebody waits for it.
@@ -26,6 +27,7 @@ pub(super) async fn check<P: Platform>(cx: &Context<'_, P>, password: &str) -> R
         Ok(false) => Ok(()),
         Ok(true) => Err(Error::new(Code::PasswordBreached).with_field("password")),
         Err(why) => {
+            cx.count(metrics::breach_check_errors());
             let policy = if check.closed { "closed" } else { "open" };
             let fields = [("cause", json!(why)), ("policy", json!(policy))];
             cx.log(Level::Warn, "auth.breach_check_failed", &fields);

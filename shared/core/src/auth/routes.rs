@@ -45,6 +45,7 @@ impl Function for Auth {
             Action::Login,
             Access::Public,
         )
+        .signs_in("password")
         .rate(RateClass::Auth),
         Route::post(
             "/api/v1/auth/refresh",
@@ -52,6 +53,7 @@ impl Function for Auth {
             Action::Refresh,
             Access::Public,
         )
+        .signs_in("refresh_token")
         .rate(RateClass::Auth),
         Route::post(
             "/api/v1/auth/logout",

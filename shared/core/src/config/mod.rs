@@ -111,6 +111,8 @@ pub struct Config {
     pub audit_secret: Secret,
     /// `AUDIT_OLD_SECRETS`: what these sealed still verifies; kept as long as the log.
     pub audit_old_secrets: Vec<Secret>,
+    /// `METRICS_TOKEN`, several while one is rolled.
+    pub metrics_tokens: Vec<Secret>,
     /// `JWT_ISSUER`, the `iss` of tokens.
     pub issuer: String,
     /// `JWT_AUDIENCE`, the `aud` of tokens.
@@ -193,6 +195,7 @@ impl Config {
             service_secret: from.key("SERVICE_JWT_SECRET"),
             audit_secret: from.strict_key("AUDIT_SECRET"),
             audit_old_secrets: from.former_keys("AUDIT_OLD_SECRETS"),
+            metrics_tokens: from.bearer_tokens("METRICS_TOKEN"),
             issuer: from.text("JWT_ISSUER", "edgekeep"),
             audience: from.text("JWT_AUDIENCE", "edgekeep-api"),
             gateway_url: from.url("GATEWAY_URL", "http://127.0.0.1:8787"),

@@ -64,6 +64,15 @@ impl Loader<'_> {
         list.into_iter().map(Secret).collect()
     }
 
+    /// Secrets that somebody shows as they are, in an `Authorization` header.
+    pub(super) fn bearer_tokens(&mut self, name: &str) -> Vec<Secret> {
+        let tokens = self.former_keys(name);
+        if !tokens.iter().all(|token| is_header_value(token.expose())) {
+            self.problem(format!("{name} must be one word of ASCII"));
+        }
+        tokens
+    }
+
     fn judge_key(&mut self, name: &str, text: &str) {
         if text.chars().count() < MIN_KEY_CHARS {
             self.weakness(format!("{name} has fewer than {MIN_KEY_CHARS} characters"));
@@ -94,6 +103,7 @@ impl Loader<'_> {
             ("JWT_REFRESH_OLD_SECRETS", &config.refresh_old_secrets),
             ("SERVICE_JWT_OLD_SECRETS", &config.service_old_secrets),
             ("AUDIT_OLD_SECRETS", &config.audit_old_secrets),
+            ("METRICS_TOKEN", &config.metrics_tokens),
             ("STRIPE_WEBHOOK_SECRET", &config.stripe_webhook_secrets),
         ];
         let all: Vec<_> = lists

@@ -82,6 +82,11 @@ pub const VARIABLES: &[Variable] = &[
         Some(""),
         "former AUDIT_SECRETs, comma separated; kept as long as what they sealed",
     ),
+    secret(
+        "METRICS_TOKEN",
+        Some(""),
+        "bearer token for GET /metrics besides service tokens; 32 characters or more; several, comma separated, while one is rolled",
+    ),
     plain("JWT_ISSUER", "edgekeep", "iss of tokens"),
     plain("JWT_AUDIENCE", "edgekeep-api", "aud of tokens"),
     plain(

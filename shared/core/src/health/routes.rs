@@ -6,6 +6,7 @@ use super::{checks, documents};
 use crate::config::Feature;
 use crate::guard::rate_limit::RateClass;
 use crate::http::{Access, Code, Context, Error, Function, Interrupt, Reply, Route};
+use crate::metrics;
 use crate::port::Platform;
 
 /// Probes.
@@ -31,6 +32,8 @@ pub enum Action {
     OpenApi,
     /// The API's description for people.
     Docs,
+    /// Counters and gauges.
+    Metrics,
 }
 
 impl Function for Health {
@@ -55,6 +58,13 @@ impl Function for Health {
             Access::Public,
         ),
         Route::get("/docs", "docs.page", Action::Docs, Access::Public),
+        Route::get(
+            "/metrics",
+            "metrics.scrape",
+            Action::Metrics,
+            Access::Scraper,
+        )
+        .quiet(),
     ];
 
     async fn handle<P: Platform>(action: Action, cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
@@ -75,6 +85,7 @@ impl Function for Health {
                     }
                 }
             }
+            Action::Metrics => metrics::scrape(cx).await,
             Action::Details => Ok(checks::details(cx).await),
             Action::OpenApi => Ok(documents::openapi(cx)?),
             Action::Docs => Ok(documents::page(cx)?),
@@ -115,4 +126,5 @@ const fn probe(path: &'static str, name: &'static str, action: Action) -> Route<
     Route::get(path, name, action, Access::Public)
         .rate(RateClass::Unlimited)
         .without_config()
+        .quiet()
 }

@@ -5,6 +5,7 @@ use super::message::{HeaderSource, Request};
 use super::route::RouteInfo;
 use super::trace::RequestIds;
 use crate::guard::identity::Credential;
+use crate::metrics;
 use crate::port::{Level, Platform};
 
 /// Runs `work` outside any request: a cron tick or a queue message. Returns `None` when the
@@ -45,7 +46,11 @@ pub async fn in_background<P: Platform, T>(
         );
         return None;
     }
-    Some(work(&cx).await)
+    let done = work(&cx).await;
+    let counted = meter.counted.take();
+    let counted = counted.into_iter().map(|series| (series, 1));
+    metrics::add(platform, counted, platform.now());
+    Some(done)
 }
 
 struct NoHeaders;

@@ -6,6 +6,7 @@ use super::error::{Error, Interrupt};
 use super::message::Reply;
 use crate::audit::Record;
 use crate::guard::idempotency::{Claim, Stored};
+use crate::metrics;
 use crate::port::{KeyValue as _, Platform};
 use crate::sql::{Row, Statement};
 
@@ -132,7 +133,9 @@ impl<P: Platform> Context<'_, P> {
         self.platform.defer(async move {
             if let Some(store) = platform.key_value() {
                 // SQL holds the answer too, so a failure here changes nothing.
-                let _ = store.put(&key, &text, 86_400, now).await;
+                if store.put(&key, &text, 86_400, now).await.is_err() {
+                    metrics::count(&platform, metrics::kv_errors("put"));
+                }
             }
         });
     }

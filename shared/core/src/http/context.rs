@@ -10,6 +10,7 @@ use crate::app::Ready;
 use crate::config::Config;
 use crate::guard::idempotency::{Claim, Stored};
 use crate::guard::identity::Credential;
+use crate::metrics::{self, Series};
 use crate::organizations::api_keys::uses;
 use crate::port::{Database as _, DatabaseError, KeyValue as _, Platform};
 use crate::sql::{Row, Statement};
@@ -25,6 +26,14 @@ pub struct Meter {
     pub kv: Cell<u32>,
     /// The tenant, once it is known; for the log.
     pub tenant: RefCell<Option<String>>,
+    /// What kind of credential the request carried, on routes that ask for one.
+    pub presented: Cell<Option<&'static str>>,
+    /// Whether somebody judged the caller and let them in.
+    pub judged: Cell<bool>,
+    /// How an attempt to sign in ended, where its status does not say.
+    pub attempt: Cell<Option<&'static str>>,
+    /// What was counted on the way.
+    pub counted: RefCell<Vec<Series>>,
 }
 
 impl Meter {
@@ -130,7 +139,10 @@ impl<P: Platform> Context<'_, P> {
         Meter::count(&self.meter.sql);
         let result = self.platform.database()?.query(&statement).await;
         let statements = core::slice::from_ref(&statement);
-        let rows = result.map_err(|error| named(error, statements))?;
+        let rows = result.map_err(|error| {
+            self.count_database_error(&error);
+            named(error, statements)
+        })?;
         self.tell(statements, core::slice::from_ref(&rows));
         Ok(rows)
     }
@@ -140,7 +152,10 @@ impl<P: Platform> Context<'_, P> {
         check(statements)?;
         Meter::count(&self.meter.sql);
         let result = self.platform.database()?.batch(statements).await;
-        let rows = result.map_err(|error| named(error, statements))?;
+        let rows = result.map_err(|error| {
+            self.count_database_error(&error);
+            named(error, statements)
+        })?;
         self.tell(statements, &rows);
         Ok(rows)
     }
@@ -213,7 +228,11 @@ impl<P: Platform> Context<'_, P> {
 
     fn judge(&self, state: &[Row]) -> Result<Actor, Error> {
         let access = self.route.access;
-        self.credential.judge(state, access, self.client, self.now)
+        let actor = self
+            .credential
+            .judge(state, access, self.client, self.now)?;
+        self.meter.judged.set(true);
+        Ok(actor)
     }
 
     fn remember(&self, actor: &Actor) {
@@ -246,7 +265,11 @@ impl<P: Platform> Context<'_, P> {
         let claim = self.claim.as_ref()?;
         let store = self.platform.key_value()?;
         Meter::count(&self.meter.kv);
-        let text = store.get(&claim.kv_key(), self.now).await.ok()??;
+        let found = store.get(&claim.kv_key(), self.now).await;
+        if found.is_err() {
+            self.count(metrics::kv_errors("get"));
+        }
+        let text = found.ok()??;
         serde_json::from_str(&text).ok()
     }
 }

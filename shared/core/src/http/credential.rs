@@ -1,11 +1,14 @@
 //! Which credential a request carries, judged as far as cryptography goes.
 
+use super::context::Meter;
 use super::error::{Code, Error};
 use super::message::{Incoming, Method};
 use super::route::{Access, RouteInfo};
 use crate::app::Ready;
+use crate::auth::token::ServiceClaims;
 use crate::auth::{cookie, token};
 use crate::config::Feature;
+use crate::crypto::same;
 use crate::guard::identity::{Credential, Presented};
 use crate::organizations::api_keys::key as api_key;
 use crate::time::Millis;
@@ -18,15 +21,19 @@ pub(super) fn of_request<I: Incoming>(
     route: &RouteInfo,
     function: &str,
     now: Millis,
+    meter: &Meter,
 ) -> Result<Credential, Error> {
     let (member, key, service) = match route.access {
         Access::Public | Access::Signed | Access::Development => return Ok(Credential::None),
         Access::Member(_) => (true, false, false),
         Access::Key(..) => (false, true, false),
         Access::MemberOrKey(..) => (true, true, false),
-        Access::Service => (false, false, true),
+        Access::Service | Access::Scraper => (false, false, true),
     };
-    let token = match Presented::read(incoming)? {
+    meter.presented.set(Some("other"));
+    let presented = Presented::read(incoming)?;
+    meter.presented.set(Some(kind(&presented, service)));
+    let token = match presented {
         Presented::Bearer(token) => token,
         Presented::Cookie(token) if member => {
             let claims = token::verify_access(ready, &token, now)?;
@@ -54,12 +61,34 @@ pub(super) fn of_request<I: Incoming>(
     if member {
         return token::verify_access(ready, &token, now).map(Credential::Member);
     }
+    if route.access == Access::Scraper && is_scraper(ready, &token) {
+        return Ok(Credential::Service(ServiceClaims::scraper()));
+    }
     if service {
         return token::verify_service(ready, &token, function, now).map(Credential::Service);
     }
     // Only routes for keys alone are left.
     let wanted = "This route takes an API key (ek_…), not an access token.";
     Err(Error::new(Code::ApiKeyInvalid).with_message(wanted))
+}
+
+/// The kind of credential as a label, whatever it is worth.
+fn kind(presented: &Presented, service: bool) -> &'static str {
+    match presented {
+        Presented::None => "none",
+        Presented::Cookie(_) => "cookie",
+        Presented::Bearer(token) if api_key::looks_like(token) => "api_key",
+        Presented::Bearer(_) if service => "service_token",
+        Presented::Bearer(_) => "access_token",
+    }
+}
+
+/// Whether it is `METRICS_TOKEN`. All that count are compared, whichever fits.
+fn is_scraper(ready: &Ready, token: &str) -> bool {
+    let known = ready.config.metrics_tokens.iter();
+    known.fold(false, |found, secret| {
+        found | same(secret.expose().as_bytes(), token.as_bytes())
+    })
 }
 
 /// Whether the credential is proven: tokens by their signature, API keys by having been let in

@@ -8,6 +8,7 @@ use super::message::{Incoming, Response};
 use super::serve::{Function, Progress};
 use super::trace::RequestIds;
 use crate::app::Ready;
+use crate::metrics;
 use crate::port::{Level, Platform};
 use crate::sql::{Row, Statement};
 use crate::time::Millis;
@@ -30,6 +31,9 @@ impl<P: Platform> Context<'_, P> {
     pub(super) fn tell(&self, statements: &[Statement], rows: &[Vec<Row>]) {
         for fields in crate::audit::told(statements, rows) {
             self.line(Level::Info, "audit", fields);
+        }
+        for template in crate::mail::queued(statements, rows) {
+            self.count(metrics::emails(template.name(), "queued"));
         }
     }
 
@@ -98,6 +102,7 @@ pub(super) fn request<F: Function, P: Platform>(
     let level = match (response.status, &failure) {
         (500.., _) => Level::Error,
         (_, Some((_, Some(_)))) => Level::Warn,
+        (..400, _) if progress.route.is_some_and(|route| route.quiet) => Level::Debug,
         _ => Level::Info,
     };
     let threshold = platform

@@ -8,6 +8,7 @@ mod credential;
 mod error;
 mod headers;
 mod log;
+mod measure;
 mod message;
 mod page;
 mod route;

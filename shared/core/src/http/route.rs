@@ -19,6 +19,8 @@ pub enum Access {
     MemberOrKey(Permission, ApiScope),
     /// Another service, by a service token for this audience.
     Service,
+    /// Another service, as above, or whoever holds `METRICS_TOKEN`.
+    Scraper,
     /// The handler verifies a signature over the body.
     Signed,
     /// Anyone, and only where `ENVIRONMENT` is development or test; elsewhere it does not exist.
@@ -64,6 +66,10 @@ pub struct RouteInfo {
     pub media_types: &'static [&'static str],
     /// Whether it needs a sound configuration; only probes do without.
     pub needs_config: bool,
+    /// Whether the log keeps silent of its successes, because somebody asks all the time.
+    pub quiet: bool,
+    /// By what somebody signs in here: the label `method` of `auth_attempts_total`.
+    pub signs_in: Option<&'static str>,
     /// The feature that it belongs to: it is gone while that is off.
     pub feature: Option<Feature>,
     /// Whether it changes anything. A `GET` that does (a link in a mail) has no `HEAD`, which
@@ -88,6 +94,8 @@ impl RouteInfo {
             idempotency: Idempotency::None,
             media_types: &[],
             needs_config: true,
+            quiet: false,
+            signs_in: None,
             feature: None,
             acts: !matches!(method, Method::Get),
         }
@@ -141,6 +149,26 @@ impl<A> Route<A> {
     ) -> Self {
         let info = RouteInfo::new(name, method, path, access, rate);
         Self { info, action }
+    }
+
+    /// Is asked for all the time, so its successes are logged for debugging only.
+    #[must_use]
+    pub const fn quiet(mut self) -> Self
+    where
+        A: Copy,
+    {
+        self.info.quiet = true;
+        self
+    }
+
+    /// Somebody signs in here, by that method.
+    #[must_use]
+    pub const fn signs_in(mut self, method: &'static str) -> Self
+    where
+        A: Copy,
+    {
+        self.info.signs_in = Some(method);
+        self
     }
 
     /// Belongs to a feature that may be turned off.

@@ -7,7 +7,7 @@ use super::error::{Code, Error, Interrupt};
 use super::message::{BodyError, Incoming, Method, Reply, Request, Response};
 use super::route::{Access, Found, Route, RouteInfo, find};
 use super::trace::RequestIds;
-use super::{cors, credential, headers, log};
+use super::{cors, credential, headers, log, measure};
 use crate::app::Ready;
 use crate::config::Feature;
 use crate::guard::client;
@@ -39,6 +39,12 @@ pub trait Function {
 pub(super) struct Progress {
     pub(super) route: Option<&'static RouteInfo>,
     decision: Option<Decision>,
+    /// Whether the signature of its credential is proof enough.
+    pub(super) proven: bool,
+    /// Whether it carried an idempotency key.
+    pub(super) claimed: bool,
+    /// Whether its answer is an earlier one.
+    pub(super) replayed: bool,
     pub(super) meter: Meter,
     /// How far a test moved the request's clock, in milliseconds.
     moved: i64,
@@ -60,6 +66,9 @@ pub async fn serve<F: Function, P: Platform, I: Incoming>(
     let mut progress = Progress {
         route: None,
         decision: None,
+        proven: false,
+        claimed: false,
+        replayed: false,
         meter: Meter::default(),
         moved: now.since(started),
     };
@@ -100,7 +109,18 @@ pub async fn serve<F: Function, P: Platform, I: Incoming>(
     if incoming.method() == "HEAD" {
         response.body.clear();
     }
-    let elapsed = platform.now().since(started);
+    let ended = platform.now();
+    let elapsed = ended.since(started);
+    let code = failure.as_ref().map(|(code, _)| *code);
+    measure::request(
+        platform,
+        incoming.method(),
+        &response,
+        &progress,
+        code,
+        elapsed,
+        ended,
+    );
     log::request::<F, P>(
         platform, &ids, &incoming, &response, &progress, failure, elapsed, now,
     );
@@ -152,7 +172,7 @@ async fn answer<F: Function, P: Platform, I: Incoming>(
         client::warn_behind_proxy(platform, ready, &peer, now);
     }
     let judged = ready.map_or(Ok(Credential::None), |ready| {
-        credential::of_request(ready, incoming, &route.info, F::NAME, now)
+        credential::of_request(ready, incoming, &route.info, F::NAME, now, &progress.meter)
     });
     let caller = judged.as_ref().ok().and_then(Credential::caller);
     // Who is not known yet counts by address, so that wrong tokens and made-up keys are limited.
@@ -168,10 +188,12 @@ async fn answer<F: Function, P: Platform, I: Incoming>(
         return Err(Error::new(Code::RateLimited).with_retry_after(decision.retry_seconds));
     }
     let credential = judged?;
+    progress.proven = matches!(credential, Credential::Service(_));
 
     let body = read_body(incoming, &route.info, limit).await?;
     let caller = caller.unwrap_or_default();
     let claim = Claim::of(&route.info, incoming, &caller, &path, &body)?;
+    progress.claimed = claim.is_some();
     let query = incoming.query().to_owned();
     let request = Request {
         path: &path,
@@ -194,7 +216,12 @@ async fn answer<F: Function, P: Platform, I: Incoming>(
         moved: progress.moved,
     };
     match F::handle(route.action, &cx).await {
-        Ok(reply) | Err(Interrupt::Replay(reply)) => Ok(reply),
+        Ok(reply) => cx.check_judged().map(|()| reply),
+        Err(Interrupt::Replay(reply)) => {
+            let checked = cx.check_judged();
+            progress.replayed = true;
+            checked.map(|()| reply)
+        }
         Err(Interrupt::Error(error)) => Err(error),
     }
 }

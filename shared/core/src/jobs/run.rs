@@ -7,6 +7,7 @@ use super::store::{CHECKPOINT, DROP_PARTS, DUE, FINISH, GIVE_BACK, LEASE, Leased
 use crate::config::Feature;
 use crate::http::{Context, Error, RouteInfo, in_background};
 use crate::id::is_id;
+use crate::metrics;
 use crate::port::{Level, Platform, Queue as _};
 use crate::sql::Statement;
 use crate::time::{MINUTE, SECOND};
@@ -205,7 +206,7 @@ fn store_page<P: Platform>(
 async fn finish<P: Platform>(
     cx: &Context<'_, P>,
     job: &Leased,
-    state: &str,
+    state: &'static str,
     error: Option<&str>,
 ) -> Result<(), Error> {
     let id = job.id.as_str();
@@ -220,13 +221,25 @@ async fn finish<P: Platform>(
         ],
     );
     let drop = DROP_PARTS.bind(&job.tenant, [id.into(), job.fence.into()]);
-    cx.batch(&[finish, drop]).await?;
+    let rows = cx.batch(&[finish, drop]).await?;
+    if rows.first().is_some_and(|rows| !rows.is_empty()) {
+        cx.count(metrics::jobs(kind(job), state));
+    }
     cx.log(
         Level::Info,
         "jobs.finished",
         &[("job", json!(job.id)), ("state", json!(state))],
     );
     Ok(())
+}
+
+/// The kind as a label: rows may hold kinds of another build.
+fn kind(job: &Leased) -> &'static str {
+    if job.kind == export::KIND {
+        export::KIND
+    } else {
+        "other"
+    }
 }
 
 /// After an error: again later, twice as late each time, or failed for good.
@@ -244,6 +257,7 @@ async fn failed<P: Platform>(
     if job.attempts >= MAX_ATTEMPTS {
         return finish(cx, job, "failed", Some(error.code().name())).await;
     }
+    cx.count(metrics::jobs(kind(job), "retried"));
     let wait = (5 * SECOND).saturating_mul(1 << job.attempts.clamp(0, 8));
     give_back(cx, job, wait, Some(error.code().name())).await
 }

@@ -9,6 +9,7 @@ use crate::guard::identity::Credential;
 use crate::guard::policy::{Action, Resource, allow};
 use crate::http::{Actor, Code, Context, Error, Interrupt, Page, Reply, Response};
 use crate::id::is_id;
+use crate::metrics;
 use crate::port::{DatabaseError, Level, Platform, Queue as _};
 use crate::sql::{Row, Value};
 use crate::tenancy::{LOCK, Permission, Role};
@@ -63,6 +64,7 @@ pub(super) async fn submit<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, In
         Err(Interrupt::Error(error)) => return Err(refused(cx, &actor, error).await.into()),
         replied => replied?,
     };
+    cx.count(metrics::jobs(export::KIND, "queued"));
     // The row is the truth; a lost message only means that the scheduler's tick finds the job.
     if let Err(error) = cx.platform.queue().wake(&id).await {
         cx.log(

@@ -36,11 +36,11 @@ crate::queries! {
     /// `?1` id, `?2` recipient, `?3` template, `?4` subject, `?5` nonce, `?6` now.
     QUEUE: SystemQuery = "mail.queue", "
         INSERT INTO mails (id, recipient, template, subject_id, nonce, created_at, leased_until)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)";
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6) RETURNING id";
     /// The same, `?7` record: only if that was written earlier in the batch.
     QUEUE_IF_RECORDED: SystemQuery = "mail.queue_if_recorded", "
         INSERT INTO mails (id, recipient, template, subject_id, nonce, created_at, leased_until)
-        SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?6 FROM audit_log WHERE id = ?7";
+        SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?6 FROM audit_log WHERE id = ?7 RETURNING id";
     /// The same, only if nobody has proven that the address is theirs.
     QUEUE_IF_FREE: SystemQuery = "mail.queue_if_free", "
         INSERT INTO mails (id, recipient, template, subject_id, nonce, created_at, leased_until)
@@ -235,6 +235,20 @@ pub fn latest_to(recipient: &str) -> Statement {
     LATEST.bind([recipient.into()])
 }
 
+/// The templates of the mails that a batch has queued; `rows` are what the statements returned.
+pub(crate) fn queued<'a>(
+    statements: &'a [Statement],
+    rows: &'a [Vec<Row>],
+) -> impl Iterator<Item = Template> + 'a {
+    let written = statements.iter().zip(rows).filter(|(statement, rows)| {
+        !rows.is_empty() && statement.query.name.starts_with("mail.queue")
+    });
+    written.filter_map(|(statement, _)| match statement.params.get(2) {
+        Some(crate::sql::Value::Text(name)) => Template::parse(name),
+        _ => None,
+    })
+}
+
 /// A mail as it is sent.
 #[derive(Debug)]
 pub struct Message {
@@ -250,16 +264,13 @@ pub struct Message {
     pub html: String,
     /// The link in it, if there is one.
     pub link: Option<String>,
+    template: Template,
     attempts: i64,
 }
 
 /// Makes the text of a queued mail.
 pub fn render(ready: &Ready, row: &Row) -> Result<Message, Error> {
-    let template = row.text(2)?;
-    let template = Template::ALL
-        .iter()
-        .copied()
-        .find(|known| known.name() == template);
+    let template = Template::parse(row.text(2)?);
     let template = template.ok_or_else(|| DatabaseError::Shape("unknown template".to_owned()))?;
     let token = token(ready, template, row.text(3)?, row.text(4)?);
     let letter = template.letter(ready, &token, Millis(row.int(6)?));
@@ -270,6 +281,7 @@ pub fn render(ready: &Ready, row: &Row) -> Result<Message, Error> {
         text: letter.text(),
         html: letter.html(),
         link: letter.link,
+        template,
         attempts: row.int(5)?,
     })
 }

@@ -6,6 +6,7 @@ use super::{LEASE, LEASE_ONE, Message, NOT_SENT, SENT, render};
 use crate::app::Ready;
 use crate::config::MailProvider;
 use crate::http::{Context, Error, RouteInfo, in_background};
+use crate::metrics;
 use crate::port::{Level, Outbound as _, OutboundRequest, Platform};
 use crate::sql::Row;
 use crate::time::{MINUTE, SECOND};
@@ -90,13 +91,17 @@ async fn send_all<P: Platform>(cx: &Context<'_, P>, rows: Vec<Row>) -> Result<u3
             Err(error) => Some(error.to_string()),
         };
         let now = cx.clock();
+        let template = message.template.name();
         let after = match failure {
             None => {
                 sent = sent.saturating_add(1);
+                cx.count(metrics::emails(template, "sent"));
                 SENT.bind([message.id.into(), now.into()])
             }
             Some(why) => {
                 let given_up = (message.attempts >= MAX_ATTEMPTS).then_some(now);
+                let result = given_up.map_or("failed", |_| "given_up");
+                cx.count(metrics::emails(template, result));
                 let wait = MINUTE.saturating_mul(1 << message.attempts.clamp(0, 10));
                 NOT_SENT.bind([
                     message.id.into(),

@@ -44,7 +44,13 @@ impl Template {
         Self::EmailChanged,
     ];
 
-    pub(super) const fn name(self) -> &'static str {
+    /// The template of that name.
+    pub(super) fn parse(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|known| known.name() == name)
+    }
+
+    /// Its name in the table, in tokens and in metrics.
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::VerifyEmail => "verify_email",
             Self::AccountExists => "account_exists",

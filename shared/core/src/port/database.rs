@@ -42,6 +42,17 @@ pub enum DatabaseError {
     Shape(String),
 }
 
+impl DatabaseError {
+    /// Which of them it is, for metrics.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Unavailable(_) => "unavailable",
+            Self::Refused(_) => "refused",
+            Self::Shape(_) => "shape",
+        }
+    }
+}
+
 impl fmt::Display for DatabaseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

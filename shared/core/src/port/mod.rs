@@ -29,6 +29,11 @@ pub trait Platform: Clone + 'static {
     /// over many of them before it is written.
     const LASTS: bool = true;
 
+    /// For how many milliseconds counts are gathered before they are written, by work that was
+    /// given to [`Self::defer`] and sleeps so long. What an instance has gathered when it is
+    /// killed is lost.
+    const GATHER: u32 = 5_000;
+
     /// What this isolate keeps between requests: configuration, keys, caches.
     fn app(&self) -> &App;
 

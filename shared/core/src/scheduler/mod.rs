@@ -7,6 +7,7 @@ mod tick;
 
 pub use cleanup::{POLICIES, Policy};
 pub use routes::Scheduler;
+pub(crate) use store::{TaskRow, tasks_seen};
 pub use tick::on_cron;
 
 /// Every statement of the scheduler.

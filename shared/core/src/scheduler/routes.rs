@@ -2,7 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
-use super::store::{TASKS_SEEN, TaskRow};
+use super::store::{TaskRow, tasks_seen};
 use super::tick;
 use crate::audit::{self, Cursor};
 use crate::guard::rate_limit::RateClass;
@@ -69,7 +69,7 @@ impl Function for Scheduler {
 async fn tasks<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
     let time = |value: Option<i64>| value.map(|time| Millis(time).rfc3339());
     let mut tasks: Vec<Json> = Vec::new();
-    for row in cx.query(TASKS_SEEN.bind([])).await? {
+    for row in cx.query(tasks_seen()).await? {
         let task = TaskRow::from_row(&row)?;
         tasks.push(json!({
             "name": task.name,

@@ -1,7 +1,7 @@
 //! The rows of tasks.
 
 use crate::port::DatabaseError;
-use crate::sql::Row;
+use crate::sql::{Row, Statement};
 
 crate::queries! {
     /// `?1` name, `?2` now, `?3` end of the lease, `?4` token of the lease, `?5` due by then (now,
@@ -24,18 +24,23 @@ crate::queries! {
         FROM scheduler_tasks ORDER BY name";
 }
 
+/// The statement whose rows are [`TaskRow`]s.
+pub(crate) fn tasks_seen() -> Statement {
+    TASKS_SEEN.bind([])
+}
+
 /// A task as it is shown ([`TASKS_SEEN`]).
-pub(super) struct TaskRow {
-    pub(super) name: String,
+pub(crate) struct TaskRow {
+    pub(crate) name: String,
     pub(super) next_at: i64,
     pub(super) last_started_at: Option<i64>,
-    pub(super) last_finished_at: Option<i64>,
+    pub(crate) last_finished_at: Option<i64>,
     pub(super) last_outcome: Option<String>,
-    pub(super) runs: i64,
+    pub(crate) runs: i64,
 }
 
 impl TaskRow {
-    pub(super) fn from_row(row: &Row) -> Result<Self, DatabaseError> {
+    pub(crate) fn from_row(row: &Row) -> Result<Self, DatabaseError> {
         Ok(Self {
             name: row.text(0)?.to_owned(),
             next_at: row.int(1)?,

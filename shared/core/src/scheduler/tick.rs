@@ -8,7 +8,7 @@ use crate::http::{Context, Error, RouteInfo, in_background};
 use crate::port::{KeyValue as _, Level, Platform};
 use crate::sql::MAX_INTEGER;
 use crate::time::MINUTE;
-use crate::{audit, jobs, mail};
+use crate::{audit, jobs, mail, metrics};
 
 /// Longest run of a task; after that another tick may start it again.
 const LEASE_LIFE: i64 = 5 * MINUTE;
@@ -107,8 +107,12 @@ pub(super) async fn run<P: Platform>(
             continue;
         }
         let outcome = match work(cx, task.what).await {
-            Ok(done) => done,
+            Ok(done) => {
+                cx.count(metrics::scheduler_tasks(task.name, "success"));
+                done
+            }
             Err(error) => {
+                cx.count(metrics::scheduler_tasks(task.name, "failure"));
                 let cause = error.cause().unwrap_or(error.code().name());
                 let fields = [("task", json!(task.name)), ("cause", json!(cause))];
                 cx.log(Level::Error, "scheduler.task_failed", &fields);

@@ -13,6 +13,7 @@ use super::store::{CLAIM, DONE, DONE_AT, RELEASE, TARGET};
 use super::target::{Target, Verdict};
 use crate::config::Environment;
 use crate::http::{Code, Context, Error, Interrupt, Reply};
+use crate::metrics;
 use crate::port::{DatabaseError, Level, Outbound as _, OutboundError, OutboundRequest, Platform};
 use crate::sql::{Row, Statement};
 use crate::time::MINUTE;
@@ -20,8 +21,27 @@ use crate::time::MINUTE;
 /// How long one delivery may work before the next may take over.
 const CLAIM_LIFE: i64 = MINUTE;
 
+/// An answer, and what became of the event: applied, ignored or duplicate.
+type Taken = (Reply, &'static str);
+
 /// `POST /webhooks/stripe`. Every 2xx means: durable and done, or done before.
 pub(super) async fn receive<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
+    let read = read(cx);
+    let kind = read.as_ref().map_or("unknown", Event::label);
+    let taken = match read {
+        Ok(event) => take(cx, &event).await,
+        Err(error) => Err(error),
+    };
+    let result = match &taken {
+        Ok((_, result)) => result,
+        Err(error) => error.code().name(),
+    };
+    cx.count(metrics::stripe_webhook_events(kind, result));
+    taken.map(|(reply, _)| reply).map_err(Interrupt::from)
+}
+
+/// The event, if Stripe signed it.
+fn read<P: Platform>(cx: &Context<'_, P>) -> Result<Event, Error> {
     let config = cx.config()?;
     let header = cx
         .request
@@ -34,25 +54,28 @@ pub(super) async fn receive<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, I
         &config.stripe_webhook_secrets,
         cx.now,
     ) {
-        return Err(Error::new(Code::SignatureInvalid)
-            .with_field("Stripe-Signature")
-            .into());
+        return Err(Error::new(Code::SignatureInvalid).with_field("Stripe-Signature"));
     }
-    let event = Event::read(cx.request.body)?;
+    Event::read(cx.request.body)
+}
+
+/// The answer to an event, and in a word what became of it.
+async fn take<P: Platform>(cx: &Context<'_, P>, event: &Event) -> Result<Taken, Error> {
+    let config = cx.config()?;
     let subscription = if event.is_subscription() {
         Some(event.subscription()?)
     } else {
         None
     };
 
-    let mut statements = vec![claim(cx, &event), DONE_AT.bind([event.id.as_str().into()])];
+    let mut statements = vec![claim(cx, event), DONE_AT.bind([event.id.as_str().into()])];
     statements.extend(subscription.as_ref().map(target));
     let rows = cx.batch(&statements).await?;
     let [claimed, done, ..] = rows.as_slice() else {
         return Err(DatabaseError::Shape("two results were expected".to_owned()).into());
     };
     if claimed.is_empty() {
-        return Ok(repeated(done)?);
+        return repeated(done).map(|reply| (reply, "duplicate"));
     }
     let test_in_production = config.environment == Environment::Production && !event.livemode;
     let Some(subscription) = subscription.filter(|_| !test_in_production) else {
@@ -61,15 +84,15 @@ pub(super) async fn receive<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, I
         } else {
             "ignored: type"
         };
-        return Ok(finish(cx, &event, Vec::new(), outcome).await?);
+        return finish(cx, event, Vec::new(), outcome).await;
     };
     let target = rows.get(2).and_then(|rows| rows.first());
-    match apply(cx, &event, subscription, target).await {
-        Ok(reply) => Ok(reply),
+    match apply(cx, event, subscription, target).await {
+        Ok(taken) => Ok(taken),
         Err(error) => {
             // The claim would run out by itself; releasing it only makes the retry quicker.
             let _ = cx.query(RELEASE.bind([event.id.as_str().into()])).await;
-            Err(error.into())
+            Err(error)
         }
     }
 }
@@ -117,7 +140,7 @@ async fn apply<P: Platform>(
     event: &Event,
     sent: Subscription,
     target_row: Option<&Row>,
-) -> Result<Reply, Error> {
+) -> Result<Taken, Error> {
     let (subscription, version) = current(cx, event, &sent).await?;
     let moved = subscription != sent;
     let fetched_target = if moved {
@@ -143,9 +166,9 @@ async fn apply<P: Platform>(
         }
         Verdict::Apply(change) => {
             let (writes, outcome) = change.writes(&subscription, version, cx.now);
-            let reply = finish(cx, event, writes, outcome).await?;
+            let taken = finish(cx, event, writes, outcome).await?;
             change.tell(cx, &subscription);
-            Ok(reply)
+            Ok(taken)
         }
     }
 }
@@ -200,7 +223,7 @@ async fn finish<P: Platform>(
     event: &Event,
     mut writes: Vec<Statement>,
     outcome: &str,
-) -> Result<Reply, Error> {
+) -> Result<Taken, Error> {
     writes.push(DONE.bind([event.id.as_str().into(), cx.now.into(), outcome.into()]));
     cx.batch(&writes).await?;
     let fields = [
@@ -209,5 +232,7 @@ async fn finish<P: Platform>(
         ("outcome", json!(outcome)),
     ];
     cx.log(Level::Info, "stripe.event", &fields);
-    Ok(Reply::ok(&json!({"received": true, "duplicate": false})))
+    let reply = Reply::ok(&json!({"received": true, "duplicate": false}));
+    let ignored = outcome.starts_with("ignored");
+    Ok((reply, if ignored { "ignored" } else { "applied" }))
 }

@@ -3,7 +3,8 @@
 use super::{ingest, summary};
 use crate::config::Feature;
 use crate::guard::rate_limit::RateClass;
-use crate::http::{Access, Context, Function, Interrupt, Reply, Route};
+use crate::http::{Access, Context, Function, Interrupt, Kind, Reply, Route};
+use crate::metrics;
 use crate::port::Platform;
 use crate::tenancy::{ApiScope, Permission};
 
@@ -47,8 +48,21 @@ impl Function for Usage {
 
     async fn handle<P: Platform>(action: Action, cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
         match action {
-            Action::Ingest => ingest::ingest(cx).await,
+            Action::Ingest => {
+                let outcome = ingest::ingest(cx).await;
+                cx.count(metrics::usage_recording_attempts(result(&outcome)));
+                outcome
+            }
             Action::Summary => summary::summary(cx).await,
         }
+    }
+}
+
+/// What became of a request with events, as a label.
+fn result(outcome: &Result<Reply, Interrupt>) -> &'static str {
+    match outcome {
+        Ok(_) | Err(Interrupt::Replay(_)) => "success",
+        Err(Interrupt::Error(error)) if error.code().kind() == Kind::Server => "failure",
+        Err(Interrupt::Error(_)) => "refused",
     }
 }

@@ -206,7 +206,7 @@ fn services_get_in_where_they_are_meant_to(api: &Api) {
         let own = call(api, route, nowhere)
             .bearer(&api.service_token(function))
             .send();
-        if route.access == Access::Service {
+        if matches!(route.access, Access::Service | Access::Scraper) {
             is_let_in(&own, route, "its service");
             let other = call(api, route, nowhere).bearer(&api.service_token("another"));
             is_refused(&other.send(), 401, route, "another's service");

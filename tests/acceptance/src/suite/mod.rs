@@ -22,6 +22,7 @@ mod jobs;
 mod journey;
 mod lockout;
 mod members;
+mod metrics;
 mod mfa;
 mod oauth;
 mod organizations;
@@ -95,6 +96,7 @@ pub fn all() -> Vec<Test> {
         access::tests(),
         scheduler::tests(),
         journey::tests(),
+        metrics::tests(),
         at_rest::tests(),
     ]
     .into_iter()

@@ -237,7 +237,11 @@ fn protected_routes_refuse_strangers(api: &Api) {
             call.send()
         };
         match route.access {
-            Access::Member(_) | Access::MemberOrKey(..) | Access::Key(..) | Access::Service => {
+            Access::Member(_)
+            | Access::MemberOrKey(..)
+            | Access::Key(..)
+            | Access::Service
+            | Access::Scraper => {
                 let answer = call(None);
                 answer.refused(401, "AUTH_REQUIRED");
                 assert_eq!(answer.header("www-authenticate"), Some("Bearer"));
@@ -246,10 +250,11 @@ fn protected_routes_refuse_strangers(api: &Api) {
             Access::Signed => assert_eq!(call(None).status, 400, "{}", route.name),
             Access::Public | Access::Development => {}
         }
-        if route.access == Access::Service {
+        let for_services = matches!(route.access, Access::Service | Access::Scraper);
+        if for_services {
             assert_eq!(call(Some(&founder.access)).status, 401, "{}", route.name);
         }
-        if matches!(route.access, Access::Member(_) | Access::Service) {
+        if for_services || matches!(route.access, Access::Member(_)) {
             assert_eq!(call(Some(&key)).status, 403, "{}", route.name);
         }
     }

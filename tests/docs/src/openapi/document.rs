@@ -163,7 +163,7 @@ fn access(access: Access, out: &mut Node) {
             permission(held);
             out.put("x-scope", Node::text(ApiScope::name(scope)));
         }
-        Access::Public | Access::Service | Access::Signed => {}
+        Access::Public | Access::Service | Access::Scraper | Access::Signed => {}
         Access::Development => out.put("x-only", Node::text("development")),
     }
 }
@@ -187,6 +187,7 @@ fn security(access: Access, method: Method) -> Node {
         Access::Key(..) => vec![all(&["apiKey"])],
         Access::MemberOrKey(..) => vec![all(&["accessToken"]), cookie, all(&["apiKey"])],
         Access::Service => vec![all(&["serviceToken"])],
+        Access::Scraper => vec![all(&["serviceToken"]), all(&["metricsToken"])],
         Access::Signed => vec![all(&["signature"])],
     })
 }

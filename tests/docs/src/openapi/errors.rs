@@ -74,7 +74,7 @@ pub(crate) fn implied(route: &RouteInfo, has_body: bool) -> Vec<Code> {
         Access::Member(_) => all.extend(MEMBER),
         Access::Key(..) => all.extend(KEY),
         Access::MemberOrKey(..) => all.extend([&MEMBER[..], &KEY[..]].concat()),
-        Access::Service => all.extend(SERVICE),
+        Access::Service | Access::Scraper => all.extend(SERVICE),
     }
     let cookies = matches!(route.access, Access::Member(_) | Access::MemberOrKey(..));
     if cookies && route.method != Method::Get {

@@ -106,6 +106,10 @@ impl Operation {
                 "Services, by a service token for the function `{}`.",
                 self.function
             ),
+            Access::Scraper => format!(
+                "Services, by a service token for the function `{}`, and whoever holds `METRICS_TOKEN`.",
+                self.function
+            ),
             Access::Signed => "Whoever can sign the body.".to_owned(),
             Access::Development => {
                 "Anyone, where `ENVIRONMENT` is development or test; elsewhere it does not exist."

@@ -18,6 +18,7 @@ pub(crate) fn curl(operation: &Operation) -> String {
         Access::Member(_) => Some("authorization: Bearer $ACCESS_TOKEN"),
         Access::Key(..) | Access::MemberOrKey(..) => Some("x-api-key: $API_KEY"),
         Access::Service => Some("authorization: Bearer $SERVICE_TOKEN"),
+        Access::Scraper => Some("authorization: Bearer $METRICS_TOKEN"),
         Access::Signed => Some("stripe-signature: $SIGNATURE"),
     };
     parts.extend(credential.map(|header| format!("-H \"{header}\"")));

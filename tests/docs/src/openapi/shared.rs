@@ -163,6 +163,10 @@ pub(crate) fn security_schemes() -> Node {
             bearer("Signed with `SERVICE_JWT_SECRET` for one function."),
         ),
         (
+            "metricsToken",
+            bearer("A secret of the configuration, `METRICS_TOKEN`, for Prometheus."),
+        ),
+        (
             "signature",
             named(
                 "header",

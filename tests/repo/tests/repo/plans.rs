@@ -8,8 +8,14 @@ use rusqlite::Connection;
 
 use super::{OnPostgres, databases, none};
 
-/// Tables with as many rows as there are plans, tasks or flags, or as a minute brings.
-const SMALL: [&str; 4] = ["plans", "scheduler_tasks", "feature_flags", "audit_pending"];
+/// Tables with as many rows as there are plans, tasks, flags or series, or as a minute brings.
+const SMALL: [&str; 5] = [
+    "plans",
+    "scheduler_tasks",
+    "feature_flags",
+    "metrics",
+    "audit_pending",
+];
 
 /// Statements on the path of nearly every request; the others are checked all the same.
 const HOT: [&str; 4] = [

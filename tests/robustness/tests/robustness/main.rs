@@ -8,6 +8,7 @@ mod features;
 mod health;
 mod jobs;
 mod keys;
+mod metrics;
 mod odd_requests;
 mod passwords;
 mod stripe;

@@ -91,6 +91,7 @@ pub(in crate::auth) async fn ask<P: Platform>(
         ],
     ));
     cx.batch(&writes).await?;
+    cx.attempt_was("mfa_required");
     let methods = kinds.iter().map(|kind| kind.name());
     let token = ticket.seal(&cx.ready()?.keys);
     let seconds = LIFE.div_euclid(SECOND);

@@ -59,6 +59,7 @@ impl Function for Mfa {
             Action::Verify,
             Access::Public,
         )
+        .signs_in("mfa")
         .rate(RateClass::Auth),
         Route::post(
             "/api/v1/auth/mfa/email/send",

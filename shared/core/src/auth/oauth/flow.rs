@@ -194,6 +194,7 @@ pub(super) async fn callback<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, 
         Ok(reply) => Ok(answer(ready, &flow, reply)),
         Err(error) if flow.cookies && error.code().status() < 500 => {
             let name = error.code().name();
+            cx.attempt_was(name);
             Ok(Reply::Raw(back(ready, &flow, Some(("error", name)))))
         }
         Err(error) => Err(error.into()),

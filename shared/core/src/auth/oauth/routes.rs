@@ -53,6 +53,7 @@ impl Function for Oauth {
             Action::Callback,
             Access::Public,
         )
+        .signs_in("oauth")
         .feature(Feature::Oauth)
         .rate(RateClass::Auth),
         Route::post(

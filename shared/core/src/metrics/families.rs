@@ -1,0 +1,134 @@
+//! What is counted: every family of counters, with its labels, in one table.
+
+/// A family of counters.
+#[derive(Debug, Clone, Copy)]
+pub struct Family {
+    /// Its name in Prometheus.
+    pub name: &'static str,
+    /// Names of its labels, in the order of the values.
+    pub labels: &'static [&'static str],
+    /// What it counts.
+    pub help: &'static str,
+}
+
+/// Most labels of a family.
+const MAX_LABELS: usize = 3;
+
+/// One counter of a family. Its values are texts of the program (`&'static str`), so there are as
+/// many as the program has, and none is of a user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Series {
+    name: &'static str,
+    values: [&'static str; MAX_LABELS],
+}
+
+impl Series {
+    /// The family's name.
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The values with blanks between them, as they are stored. No value has a blank or is empty.
+    pub fn labels(&self) -> String {
+        let given = self.values.iter().filter(|value| !value.is_empty());
+        given.copied().collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// At most [`MAX_LABELS`] values; a family with more does not compile its tests.
+const fn padded(values: &[&'static str]) -> [&'static str; MAX_LABELS] {
+    match *values {
+        [] => ["", "", ""],
+        [first] => [first, "", ""],
+        [first, second] => [first, second, ""],
+        [first, second, third, ..] => [first, second, third],
+    }
+}
+
+macro_rules! families {
+    (@label type_) => { "type" };
+    (@label $label:ident) => { stringify!($label) };
+    ($( $id:ident($($label:ident),*) = $name:literal, $help:literal; )*) => {
+        /// Every family, in the order of the page.
+        pub static FAMILIES: &[Family] = &[$(
+            Family { name: $name, labels: &[$(families!(@label $label)),*], help: $help }
+        ),*];
+
+        $(
+            #[doc = concat!("One of `", $name, "`.")]
+            pub(crate) const fn $id($($label: &'static str),*) -> Series {
+                Series { name: $name, values: padded(&[$($label),*]) }
+            }
+        )*
+    };
+}
+
+families! {
+    http_requests(route, method, status) = "http_requests_total",
+        "Requests by route, method and status; unmatched is every path that is no route.";
+    http_duration(route, le) = "http_request_duration_seconds",
+        "Time from the first byte of a request's head to its answer.";
+    auth_attempts(method, result) = "auth_attempts_total",
+        "Credentials presented and sign-ins tried; result is success, mfa_required or an error code.";
+    service_auth_attempts(result) = "service_auth_attempts_total",
+        "Calls of routes for services: success or failure.";
+    auth_bypass_detected() = "auth_bypass_detected_total",
+        "Answers that were withheld because nobody had judged the caller. Any is a bug: page somebody.";
+    breach_check_errors() = "breach_check_errors_total",
+        "Passwords for which Have I Been Pwned could not be asked.";
+    rate_limited(route, code) = "rate_limited_total",
+        "Requests refused by a rate limit, a lockout, a quota or the limit of jobs.";
+    idempotency_requests(outcome) = "idempotency_requests_total",
+        "Requests with an Idempotency-Key: new, replay, conflict or in_progress.";
+    usage_recording_attempts(result) = "usage_recording_attempts_total",
+        "Requests with usage events: success, refused (the client's mistake, or its quota) or failure (ours).";
+    emails(template, result) = "emails_total",
+        "Mails queued, sent, failed (an attempt that will be repeated) and given_up.";
+    stripe_webhook_events(type_, result) = "stripe_webhook_events_total",
+        "Events of Stripe; result is applied, ignored, duplicate or an error code.";
+    jobs(kind, state) = "jobs_total",
+        "Jobs queued, completed, failed, and runs that retried after an error.";
+    scheduler_tasks(task, result) = "scheduler_tasks_total",
+        "Runs of the scheduler's tasks: success or failure.";
+    db_errors(kind) = "db_errors_total",
+        "Database calls that failed: unavailable, refused or shape.";
+    kv_errors(operation) = "kv_errors_total",
+        "Key-value calls that failed; each only costs time.";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Rows: O-12 O-17
+    #[test]
+    fn names_follow_the_conventions() {
+        let mut seen = std::collections::BTreeSet::new();
+        for family in FAMILIES {
+            let plain = |text: &str| {
+                text.chars()
+                    .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+            };
+            assert!(
+                plain(family.name) && seen.insert(family.name),
+                "{}",
+                family.name
+            );
+            let histogram = family.labels.contains(&"le");
+            let unit = if histogram { "_seconds" } else { "_total" };
+            assert!(family.name.ends_with(unit), "{}", family.name);
+            assert!(family.labels.len() <= MAX_LABELS, "{}", family.name);
+            assert!(family.help.ends_with('.'), "{}", family.name);
+        }
+    }
+
+    #[test]
+    fn values_are_stored_with_blanks_between_them() {
+        let series = http_requests("auth.login", "POST", "200");
+        assert_eq!(
+            (series.name(), series.labels()),
+            ("http_requests_total", "auth.login POST 200".to_owned())
+        );
+        assert_eq!(auth_bypass_detected().labels(), "");
+    }
+}

@@ -1,0 +1,168 @@
+//! Counting in memory, and adding it to what all instances counted.
+
+use std::collections::BTreeMap;
+
+use super::families::Series;
+use super::store;
+use crate::port::{Database as _, Platform};
+use crate::sql::Statement;
+use crate::time::{Millis, SECOND};
+
+/// How long after its time a write may still be under way. After that it counts as lost with its
+/// request, and the next count waits anew.
+const OVERDUE: i64 = 10 * SECOND;
+
+/// What this instance counted and has not written yet.
+#[derive(Debug, Default)]
+pub struct Metrics {
+    counts: BTreeMap<Series, i64>,
+    /// Until when somebody waits to write it.
+    awaited_until: Millis,
+}
+
+impl Metrics {
+    /// Adds; true when the caller must see to it that [`write`] runs.
+    fn add(
+        &mut self,
+        counted: impl IntoIterator<Item = (Series, i64)>,
+        now: Millis,
+        gather: u32,
+    ) -> bool {
+        for (series, amount) in counted {
+            let count = self.counts.entry(series).or_default();
+            *count = count.saturating_add(amount);
+        }
+        if self.counts.is_empty() || now.0 < self.awaited_until.0 {
+            return false;
+        }
+        self.awaited_until = now.plus(i64::from(gather).saturating_add(OVERDUE));
+        true
+    }
+
+    /// Everything, which the caller now has to write or give back.
+    pub(super) fn take(&mut self) -> BTreeMap<Series, i64> {
+        self.awaited_until = Millis::default();
+        core::mem::take(&mut self.counts)
+    }
+
+    /// After a write that failed.
+    pub(super) fn give_back(&mut self, taken: BTreeMap<Series, i64>) {
+        for (series, amount) in taken {
+            let count = self.counts.entry(series).or_default();
+            *count = count.saturating_add(amount);
+        }
+    }
+}
+
+/// Counts one of a series.
+pub fn count<P: Platform>(platform: &P, series: Series) {
+    add(platform, [(series, 1)], platform.now());
+}
+
+/// Counts several; `now` is the platform's time, not a request's, which tests may move.
+pub(crate) fn add<P: Platform>(
+    platform: &P,
+    counted: impl IntoIterator<Item = (Series, i64)>,
+    now: Millis,
+) {
+    let Ok(ready) = platform.app().ready() else {
+        return;
+    };
+    if ready.metrics.borrow_mut().add(counted, now, P::GATHER) {
+        let later = platform.clone();
+        platform.defer(async move {
+            later.sleep(P::GATHER).await;
+            write(&later).await;
+        });
+    }
+}
+
+/// The statement that adds these counts; `None` for none. They are sorted, so that two instances
+/// cannot wait for each other's rows.
+pub(super) fn statement(counts: &BTreeMap<Series, i64>) -> Option<Statement> {
+    if counts.is_empty() {
+        return None;
+    }
+    let rows: Vec<_> = counts
+        .iter()
+        .map(|(series, amount)| (series.name(), series.labels(), amount))
+        .collect();
+    let rows = serde_json::to_string(&rows).ok()?;
+    Some(store::ADD.bind([rows.into()]))
+}
+
+/// Writes what this instance counted. What cannot be written is kept for the next time.
+pub async fn write<P: Platform>(platform: &P) {
+    let (Ok(ready), Ok(database)) = (platform.app().ready(), platform.database()) else {
+        return;
+    };
+    let taken = ready.metrics.borrow_mut().take();
+    let Some(statement) = statement(&taken) else {
+        return;
+    };
+    if database.query(&statement).await.is_err() {
+        ready.metrics.borrow_mut().give_back(taken);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::families::{auth_bypass_detected, kv_errors};
+    use super::*;
+
+    const START: Millis = Millis(1_000_000);
+
+    fn one(series: Series) -> [(Series, i64); 1] {
+        [(series, 1)]
+    }
+
+    /// Rows: O-12 O-13
+    #[test]
+    fn one_write_is_awaited_at_a_time_and_holds_everything() {
+        let mut metrics = Metrics::default();
+        assert!(metrics.add(one(kv_errors("get")), START, 5_000));
+        for second in 0..5 {
+            assert!(!metrics.add(one(kv_errors("get")), START.plus(second * SECOND), 5_000));
+        }
+        assert!(!metrics.add(one(auth_bypass_detected()), START, 5_000));
+        let taken = metrics.take();
+        assert_eq!(taken[&kv_errors("get")], 6);
+        assert_eq!(taken[&auth_bypass_detected()], 1);
+        assert!(metrics.take().is_empty());
+        assert!(metrics.add(one(kv_errors("get")), START.plus(6 * SECOND), 5_000));
+    }
+
+    #[test]
+    fn a_write_that_was_lost_with_its_request_is_awaited_anew() {
+        let mut metrics = Metrics::default();
+        assert!(metrics.add(one(kv_errors("get")), START, 5_000));
+        assert!(!metrics.add(one(kv_errors("get")), START.plus(14 * SECOND), 5_000));
+        assert!(metrics.add(one(kv_errors("get")), START.plus(15 * SECOND), 5_000));
+        assert_eq!(metrics.take()[&kv_errors("get")], 3);
+    }
+
+    #[test]
+    fn nothing_counted_is_nothing_to_write() {
+        let mut metrics = Metrics::default();
+        assert!(!metrics.add([], START, 5_000));
+        assert!(statement(&metrics.take()).is_none());
+    }
+
+    #[test]
+    fn a_failed_write_is_added_to_what_came_meanwhile() {
+        let mut metrics = Metrics::default();
+        metrics.add(one(kv_errors("get")), START, 5_000);
+        let taken = metrics.take();
+        metrics.add(one(kv_errors("get")), START, 5_000);
+        metrics.give_back(taken);
+        assert_eq!(metrics.take()[&kv_errors("get")], 2);
+    }
+
+    #[test]
+    fn the_rows_are_one_parameter_in_order() {
+        let counts = BTreeMap::from([(kv_errors("put"), 2), (kv_errors("get"), 1)]);
+        let statement = statement(&counts).unwrap();
+        let text = r#"[["kv_errors_total","get",1],["kv_errors_total","put",2]]"#;
+        assert_eq!(statement.params, [text.into()]);
+    }
+}

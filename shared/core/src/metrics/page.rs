@@ -1,0 +1,165 @@
+//! `GET /metrics`: what all instances counted, and how things stand now.
+
+use std::collections::BTreeMap;
+
+use super::families::{FAMILIES, Family};
+use super::gather::statement;
+use super::histogram::Buckets;
+use super::store::{ALL, BACKLOG};
+use super::text::{CONTENT_TYPE, Kind, Text};
+use crate::config::{Config, Feature};
+use crate::http::{Context, Error, Interrupt, Reply, Response};
+use crate::port::{DatabaseError, Platform};
+use crate::scheduler::tasks_seen;
+use crate::sql::Row;
+
+/// The page, in one round trip. It writes what this instance has counted first, so that what it
+/// knows is not missing.
+pub(crate) async fn scrape<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
+    let ready = cx.ready()?;
+    let taken = ready.metrics.borrow_mut().take();
+    let own = statement(&taken);
+    let first = usize::from(own.is_some());
+    let mut statements = Vec::from_iter(own);
+    statements.extend([ALL.bind([]), BACKLOG.bind([cx.now.into()]), tasks_seen()]);
+    let rows = match cx.batch(&statements).await {
+        Ok(rows) => rows,
+        Err(error) => {
+            ready.metrics.borrow_mut().give_back(taken);
+            return Err(error.into());
+        }
+    };
+    let [counted, backlog, tasks] = rows.get(first..).unwrap_or_default() else {
+        return Err(DatabaseError::Shape("three results were expected".to_owned()).into());
+    };
+    let mut text = Text::default();
+    counters(&mut text, counted)?;
+    standing(&mut text, &ready.config);
+    waiting(&mut text, backlog)?;
+    scheduler(&mut text, tasks)?;
+    let response = Response::new(200, CONTENT_TYPE, text.finish());
+    Ok(Reply::Raw(response))
+}
+
+/// All families, those without a row yet too: a counter that appears with its first failure has no
+/// rise that an alert could see.
+fn counters(text: &mut Text, rows: &[Row]) -> Result<(), DatabaseError> {
+    let mut by_name: BTreeMap<&str, Vec<(Vec<&str>, i64)>> = BTreeMap::new();
+    for row in rows {
+        let values = row.text(1)?.split(' ').filter(|value| !value.is_empty());
+        let sample = (values.collect(), row.int(2)?);
+        by_name.entry(row.text(0)?).or_default().push(sample);
+    }
+    for family in FAMILIES {
+        let samples = by_name.remove(family.name).unwrap_or_default();
+        // Rows of a build with other labels are left out.
+        let fitting = samples
+            .into_iter()
+            .filter(|(values, _)| values.len() == family.labels.len());
+        if family.labels.contains(&"le") {
+            histogram(text, family, fitting);
+            continue;
+        }
+        text.family(family.name, Kind::Counter, family.help);
+        let fitting: Vec<_> = fitting.collect();
+        if fitting.is_empty() && family.labels.is_empty() {
+            text.sample(family.name, &[], 0);
+        }
+        for (values, value) in fitting {
+            let labels = family.labels.iter().copied().zip(values);
+            text.sample(family.name, &labels.collect::<Vec<_>>(), value);
+        }
+    }
+    Ok(())
+}
+
+fn histogram<'r>(
+    text: &mut Text,
+    family: &Family,
+    samples: impl Iterator<Item = (Vec<&'r str>, i64)>,
+) {
+    let mut routes: BTreeMap<&str, Buckets> = BTreeMap::new();
+    for (values, value) in samples {
+        if let [route, le] = *values.as_slice() {
+            routes.entry(route).or_default().take(le, value);
+        }
+    }
+    text.family(family.name, Kind::Histogram, family.help);
+    for (route, buckets) in routes {
+        let mut all = 0;
+        for (le, count) in buckets.cumulative() {
+            let labels = [("route", route), ("le", le)];
+            text.sample(&format!("{}_bucket", family.name), &labels, count);
+            all = count;
+        }
+        let labels = [("route", route)];
+        text.sample(&format!("{}_sum", family.name), &labels, buckets.seconds());
+        text.sample(&format!("{}_count", family.name), &labels, all);
+    }
+}
+
+/// What holds for this deployment.
+fn standing(text: &mut Text, config: &Config) {
+    text.family("build_info", Kind::Gauge, "The version that runs.");
+    text.sample("build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
+    let name = "config_warnings";
+    let help = "Problems of the configuration that production would refuse.";
+    text.family(name, Kind::Gauge, help);
+    let environment = [("environment", config.environment.name())];
+    text.sample(name, &environment, config.warnings.len());
+    let name = "feature_enabled";
+    text.family(
+        name,
+        Kind::Gauge,
+        "1 for features that are on, 0 for those that are off.",
+    );
+    for feature in Feature::ALL {
+        let on = u8::from(config.features.on(feature));
+        text.sample(name, &[("feature", feature.name())], on);
+    }
+}
+
+fn waiting(text: &mut Text, rows: &[Row]) -> Result<(), DatabaseError> {
+    let row = rows
+        .first()
+        .ok_or_else(|| DatabaseError::Shape("no backlog".to_owned()))?;
+    let name = "jobs_unfinished";
+    text.family(name, Kind::Gauge, "Jobs that are not finished, by state.");
+    text.sample(name, &[("state", "queued")], row.int(0)?);
+    text.sample(name, &[("state", "running")], row.int(1)?);
+    let gauges = [
+        ("mails_due", "Mails that should have been sent by now."),
+        ("stripe_events_open", "Events of Stripe that are not done."),
+        (
+            "audit_entries_unsealed",
+            "Entries of the audit log that are in no link yet.",
+        ),
+        (
+            "outbox_waiting",
+            "Messages of the outbox that were not relayed.",
+        ),
+    ];
+    for ((name, help), column) in gauges.into_iter().zip(2_usize..) {
+        text.gauge(name, help, row.int(column)?);
+    }
+    Ok(())
+}
+
+/// Runs are counted in the tasks' own rows, exactly.
+fn scheduler(text: &mut Text, rows: &[Row]) -> Result<(), Error> {
+    let tasks = rows.iter().map(crate::scheduler::TaskRow::from_row);
+    let tasks = tasks.collect::<Result<Vec<_>, _>>()?;
+    let name = "scheduler_runs_total";
+    text.family(name, Kind::Counter, "Runs that ended, by task; exact.");
+    for task in &tasks {
+        text.sample(name, &[("task", &task.name)], task.runs);
+    }
+    let name = "scheduler_last_run_timestamp_seconds";
+    text.family(name, Kind::Gauge, "When a run of the task ended last.");
+    for task in &tasks {
+        if let Some(ended) = task.last_finished_at {
+            text.sample(name, &[("task", &task.name)], ended.div_euclid(1_000));
+        }
+    }
+    Ok(())
+}
