@@ -1,8 +1,13 @@
 //! The tenant, which every owned row names.
 
+mod held;
 mod permission;
+mod plan;
 
+pub(crate) use held::stored_rank;
+pub use held::{Held, OwnRole};
 pub use permission::{Permission, Permissions, Role};
+pub use plan::{PlanFeature, PlanFeatures};
 
 crate::queries! {
     /// `?1` tenant. First in a batch: batches of one tenant that count before they write run one

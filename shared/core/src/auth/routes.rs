@@ -66,7 +66,7 @@ impl Function for Auth {
             "/api/v1/auth/sessions",
             "auth.sessions",
             Action::Sessions,
-            Access::Member(Permission::ProfileRead),
+            Access::Member(Permission::SessionsRead),
         ),
         Route::delete(
             "/api/v1/auth/sessions/:id",

@@ -12,7 +12,7 @@ use crate::guard::client::network;
 use crate::http::{Code, Context, Error, Interrupt, Reply, Response};
 use crate::port::{DatabaseError, Level, Platform};
 use crate::sql::{Statement, Value};
-use crate::tenancy::TenantId;
+use crate::tenancy::{Held, TenantId};
 use crate::time::{Millis, SECOND};
 
 /// How long the token before the current one still gets the same successor: enough for a lost
@@ -247,7 +247,10 @@ pub(super) async fn me<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Interr
     let memberships = rows.get(1).map_or(&[][..], Vec::as_slice);
     let memberships: Vec<_> = memberships
         .iter()
-        .map(|row| Ok(json!({"id": row.text(0)?, "name": row.text(1)?, "role": row.text(2)?})))
+        .map(|row| {
+            let held = Held::read(row, 2, 3)?;
+            Ok(json!({"id": row.text(0)?, "name": row.text(1)?, "role": held.name()}))
+        })
         .collect::<Result<_, DatabaseError>>()?;
     let row = rows.first().and_then(|rows| rows.first());
     let row = row.ok_or_else(|| Error::new(Code::SessionEnded))?;
@@ -256,7 +259,8 @@ pub(super) async fn me<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Interr
         "email": row.text(1)?,
         "emailVerifiedAt": row.opt_int(2)?.map(|time| Millis(time).rfc3339()),
         "createdAt": Millis(row.int(3)?).rfc3339(),
-        "role": row.text(4)?,
+        "role": actor.held.name(),
+        "base": actor.held.rank.name(),
         "tenant": {"id": actor.tenant.as_str(), "name": row.text(5)?, "plan": row.text(6)?},
         "permissions": actor.permissions.names(),
         "memberships": memberships,

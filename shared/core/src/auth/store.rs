@@ -49,11 +49,11 @@ crate::queries! {
         SELECT m.role FROM memberships m JOIN tenants t ON t.id = m.tenant_id
         WHERE m.user_id = ?1 AND m.tenant_id = ?2 AND t.deleted_at IS NULL";
     /// `?1` user: the newest hundred.
-    MEMBERSHIPS: CredentialQuery = "auth.memberships", "
-        SELECT t.id, t.name, m.role
-        FROM memberships m JOIN tenants t ON t.id = m.tenant_id
+    MEMBERSHIPS: CredentialQuery = "auth.memberships", concat!("
+        SELECT t.id, t.name, m.role, ", crate::own_role_columns!("m"), "
+        FROM memberships m JOIN tenants t ON t.id = m.tenant_id ", crate::join_own_role!("m"), "
         WHERE m.user_id = ?1 AND t.deleted_at IS NULL
-        ORDER BY m.created_at DESC, m.tenant_id DESC LIMIT 100";
+        ORDER BY m.created_at DESC, m.tenant_id DESC LIMIT 100");
     /// `?1` session, `?2` now, `?3` reason.
     END_SESSION: CredentialQuery = "auth.end_session", "
         UPDATE sessions SET revoked_at = ?2, revoked_reason = ?3

@@ -5,6 +5,7 @@ use serde_json::{Value as Json, json};
 use super::store::{PLANS, SUBSCRIPTION};
 use crate::http::{Context, Interrupt, Reply};
 use crate::port::{DatabaseError, Platform};
+use crate::tenancy::PlanFeatures;
 use crate::time::Millis;
 
 /// The plans on offer; limits of `null` are unlimited.
@@ -18,6 +19,7 @@ pub(super) async fn plans<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Int
                 "name": row.text(1)?,
                 "monthlyEvents": row.opt_int(2)?,
                 "maxApiKeys": row.opt_int(3)?,
+                "features": PlanFeatures::stored(row.text(6)?).names(),
                 "price": {"amountMinor": row.int(4)?, "currency": row.text(5)?},
             }))
         })

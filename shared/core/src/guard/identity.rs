@@ -6,30 +6,33 @@ use crate::auth::token::{AccessClaims, ServiceClaims};
 use crate::http::{Access, Actor, Code, Error, HeaderSource};
 use crate::organizations::api_keys::key::KeyCredential;
 use crate::organizations::api_keys::network;
-use crate::port::DatabaseError;
 use crate::sql::{Row, Statement};
-use crate::tenancy::{Permission, Permissions, Role, TenantId};
+use crate::tenancy::{Held, Permission, PlanFeatures, Role, TenantId};
 use crate::time::Millis;
 
 crate::queries! {
     /// `?1` session, `?2` user, `?3` tenant, all three from a signed token.
-    SESSION_STATE: CredentialQuery = "identity.session", "
+    SESSION_STATE: CredentialQuery = "identity.session", concat!("
         SELECT m.role, t.plan_id, s.revoked_at, s.expires_at, u.disabled_at, t.deleted_at,
-            s.amr, t.mfa_required_for
+            s.amr, t.mfa_required_for, p.features, ", crate::own_role_columns!("m"), "
         FROM sessions s
         JOIN users u ON u.id = s.user_id
         JOIN memberships m ON m.user_id = s.user_id AND m.tenant_id = s.tenant_id
         JOIN tenants t ON t.id = s.tenant_id
-        WHERE s.id = ?1 AND s.user_id = ?2 AND s.tenant_id = ?3";
+        JOIN plans p ON p.id = t.plan_id
+        ", crate::join_own_role!("m"), "
+        WHERE s.id = ?1 AND s.user_id = ?2 AND s.tenant_id = ?3");
     /// `?1` key id, `?2` hash of its secret.
-    KEY_STATE: CredentialQuery = "identity.api_key", "
+    KEY_STATE: CredentialQuery = "identity.api_key", concat!("
         SELECT k.tenant_id, t.plan_id, k.scopes, k.user_id, k.revoked_at, k.expires_at, m.role,
-            u.disabled_at, t.deleted_at, k.networks
+            u.disabled_at, t.deleted_at, k.networks, p.features, ", crate::own_role_columns!("m"), "
         FROM api_keys k
         JOIN tenants t ON t.id = k.tenant_id
         JOIN users u ON u.id = k.user_id
         JOIN memberships m ON m.user_id = k.user_id AND m.tenant_id = k.tenant_id
-        WHERE k.id = ?1 AND k.secret_hash = ?2";
+        JOIN plans p ON p.id = t.plan_id
+        ", crate::join_own_role!("m"), "
+        WHERE k.id = ?1 AND k.secret_hash = ?2");
 }
 
 /// What a request carries, as far as it can be judged without the database.
@@ -103,17 +106,17 @@ fn judge_member(
     if gone || row.opt_int(2)?.is_some() || row.int(3)? <= now.0 {
         return Err(Error::new(Code::SessionEnded));
     }
-    let role = role(row.text(0)?)?;
+    let held = Held::read(row, 0, 9)?;
     let (Access::Member(permission) | Access::MemberOrKey(permission, _)) = access else {
         return Err(Error::new(Code::Forbidden));
     };
-    let permissions = Permissions::of(role);
+    let permissions = held.permissions();
     if !permissions.hold(permission) {
         return Err(Error::lacks(permission));
     }
     let asked = match row.opt_text(7)? {
         None => false,
-        Some("admins") => matches!(role, Role::Founder | Role::Admin),
+        Some("admins") => matches!(held.rank, Role::Founder | Role::Admin),
         Some(_) => true,
     };
     if asked && !row.text(6)?.contains(' ') && permission != Permission::OwnAccess {
@@ -122,8 +125,9 @@ fn judge_member(
     Ok(Actor {
         tenant: TenantId::proven(claims.tenant.as_str()),
         plan: row.text(1)?.to_owned(),
+        features: PlanFeatures::stored(row.text(8)?),
         user: claims.user.clone(),
-        role,
+        held,
         permissions,
         session: Some(claims.session.clone()),
         networks: None,
@@ -143,7 +147,7 @@ fn judge_key(row: Option<&Row>, access: Access, client: &str, now: Millis) -> Re
     if networks.is_some_and(|list| !network::admits(list, client)) {
         return Err(Error::new(Code::IpNotAllowed));
     }
-    let role = role(row.text(6)?)?;
+    let held = Held::read(row, 6, 11)?;
     let (Access::Key(permission, wanted) | Access::MemberOrKey(permission, wanted)) = access else {
         return Err(Error::new(Code::Forbidden));
     };
@@ -151,24 +155,20 @@ fn judge_key(row: Option<&Row>, access: Access, client: &str, now: Millis) -> Re
         let missing = format!("This API key lacks the scope {}.", wanted.name());
         return Err(Error::new(Code::ScopeMissing).with_message(missing));
     }
-    let permissions = Permissions::of(role);
+    let permissions = held.permissions();
     if !permissions.hold(permission) {
         return Err(Error::lacks(permission));
     }
     Ok(Actor {
         tenant: TenantId::proven(row.text(0)?),
         plan: row.text(1)?.to_owned(),
+        features: PlanFeatures::stored(row.text(10)?),
         user: row.text(3)?.to_owned(),
-        role,
+        held,
         permissions,
         session: None,
         networks: networks.map(str::to_owned),
     })
-}
-
-fn role(name: &str) -> Result<Role, Error> {
-    Role::parse(name)
-        .ok_or_else(|| DatabaseError::Shape("a role that does not exist".to_owned()).into())
 }
 
 /// The credential of a request, read from `Authorization`, `X-Api-Key` or the session's cookie.

@@ -26,6 +26,11 @@ pub enum Resource<'a> {
     Member(Role),
     /// A role with these permissions.
     Role(Role, Permissions),
+    /// A team, or what belongs to one; `mine` when the subject is in it.
+    Team {
+        /// Whether they are.
+        mine: bool,
+    },
 }
 
 /// Whether `subject` may do `action` to `resource`.
@@ -33,27 +38,32 @@ pub enum Resource<'a> {
 /// # Errors
 /// `FORBIDDEN`, naming the missing permission where it is one, and nothing of the resource.
 pub fn allow(subject: &Actor, action: Action, resource: Resource<'_>) -> Result<(), Error> {
-    let founder = subject.role == Role::Founder;
+    let founder = subject.held.rank == Role::Founder;
     match (action, resource) {
         (Action::See, Resource::Job(owner)) => {
             let seen = owner == subject.user || subject.permissions.hold(Permission::JobsAll);
             seen.then_some(())
                 .ok_or_else(|| Error::lacks(Permission::JobsAll))
         }
+        (Action::See, Resource::Team { mine }) => {
+            let seen = mine || subject.permissions.hold(Permission::TeamsWrite);
+            seen.then_some(())
+                .ok_or_else(|| Error::lacks(Permission::TeamsWrite))
+        }
         // Nobody touches who stands level with them or above; founders may, as nobody else could.
         (Action::Change, Resource::Member(role) | Resource::Role(role, _)) => {
-            refuse_unless(founder || subject.role.outranks(role))
+            refuse_unless(founder || subject.held.rank.outranks(role))
         }
         // Nobody gives away what they do not hold, or makes somebody their equal (B-13).
         (Action::Grant, Resource::Role(role, permissions)) => {
             if let Some(missing) = permissions.beyond(subject.permissions) {
                 return Err(Error::lacks(missing));
             }
-            refuse_unless(founder || subject.role.outranks(role))
+            refuse_unless(founder || subject.held.rank.outranks(role))
         }
         // What no rule allows is refused.
         (Action::See, Resource::Member(_) | Resource::Role(..))
-        | (Action::Change | Action::Grant, Resource::Job(_))
+        | (Action::Change | Action::Grant, Resource::Job(_) | Resource::Team { .. })
         | (Action::Grant, Resource::Member(_)) => Err(Error::new(Code::Forbidden)),
     }
 }
@@ -68,14 +78,15 @@ fn refuse_unless(allowed: bool) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tenancy::TenantId;
+    use crate::tenancy::{Held, PlanFeatures, TenantId};
 
     fn actor(role: Role) -> Actor {
         Actor {
             tenant: TenantId::proven("ten_1"),
             plan: "FREE".to_owned(),
+            features: PlanFeatures::default(),
             user: "usr_1".to_owned(),
-            role,
+            held: Held::whole(role),
             permissions: Permissions::of(role),
             session: None,
             networks: None,
@@ -90,6 +101,16 @@ mod tests {
             assert_eq!(other.is_ok(), subject.allows(Permission::JobsAll));
             assert!(allow(&actor(subject), Action::See, Resource::Job("usr_1")).is_ok());
             assert!(allow(&actor(subject), Action::Grant, Resource::Job("usr_1")).is_err());
+        }
+    }
+
+    /// Rows: B-04
+    #[test]
+    fn teams_are_seen_by_who_is_in_them_and_by_who_may_change_them() {
+        for subject in Role::ALL {
+            let see = |mine| allow(&actor(subject), Action::See, Resource::Team { mine });
+            assert!(see(true).is_ok());
+            assert_eq!(see(false).is_ok(), subject.allows(Permission::TeamsWrite));
         }
     }
 

@@ -14,7 +14,7 @@ use crate::metrics::{self, Series};
 use crate::organizations::api_keys::uses;
 use crate::port::{Database as _, DatabaseError, KeyValue as _, Platform};
 use crate::sql::{Row, Statement};
-use crate::tenancy::{Permissions, Role, TenantId};
+use crate::tenancy::{Held, Permissions, PlanFeature, PlanFeatures, TenantId};
 use crate::time::Millis;
 
 /// Round trips of one request, for `Server-Timing` and the log.
@@ -49,17 +49,30 @@ pub struct Actor {
     pub tenant: TenantId,
     /// The tenant's plan.
     pub plan: String,
+    /// What the plan has.
+    pub features: PlanFeatures,
     /// The member, or the owner of the API key.
     pub user: String,
     /// The member's role.
-    pub role: Role,
-    /// What the member may do: what the role holds, or less.
+    pub held: Held,
+    /// What the member may do: what the role holds.
     pub permissions: Permissions,
     /// The session, for members.
     pub session: Option<String>,
     /// The networks a key is bound to, of which one holds the client; for statements that must
     /// judge by themselves.
     pub networks: Option<String>,
+}
+
+impl Actor {
+    /// Asks for a feature of the tenant's plan, after the member's own right to it was judged.
+    ///
+    /// # Errors
+    /// `PLAN_UPGRADE_REQUIRED`.
+    pub fn needs(&self, feature: PlanFeature) -> Result<(), Error> {
+        let has = self.features.has(feature);
+        has.then_some(()).ok_or_else(|| Error::plan_lacks(feature))
+    }
 }
 
 /// One request with everything its handler may use.
@@ -231,6 +244,10 @@ impl<P: Platform> Context<'_, P> {
         let actor = self
             .credential
             .judge(state, access, self.client, self.now)?;
+        // Last, so that only who may do it learns what the plan lacks.
+        if let Some(feature) = self.route.plan {
+            actor.needs(feature)?;
+        }
         self.meter.judged.set(true);
         Ok(actor)
     }

@@ -11,7 +11,7 @@ use serde_json::json;
 use super::message::Response;
 use super::trace::RequestIds;
 use crate::port::{DatabaseError, EntropyError, Missing};
-use crate::tenancy::Permission;
+use crate::tenancy::{Permission, PlanFeature};
 use crate::time::Millis;
 
 /// What sort of mistake it was: the `error.type` of the contract.
@@ -106,6 +106,7 @@ codes! {
     ApiKeyInvalid = "API_KEY_INVALID", 401, Auth, false, "This API key is not valid.";
     CredentialsInvalid = "CREDENTIALS_INVALID", 401, Auth, false, "E-mail address or password is wrong, or the address is not confirmed yet.";
     MfaCodeInvalid = "MFA_CODE_INVALID", 401, Auth, false, "This code is not right, or was used already.";
+    PlanUpgradeRequired = "PLAN_UPGRADE_REQUIRED", 402, Auth, false, "The plan does not have this; upgrade it.";
     Forbidden = "FORBIDDEN", 403, Auth, false, "You may not do this.";
     OauthEmailUnverified = "OAUTH_EMAIL_UNVERIFIED", 403, Auth, false, "The provider has not verified your e-mail address; verify it there, or sign in here and link the provider.";
     MfaRequired = "MFA_REQUIRED", 403, Auth, false, "This organization asks for a second factor: set one up at /api/v1/auth/mfa/start, or sign in again with yours.";
@@ -136,12 +137,16 @@ codes! {
     UpstreamFailed = "UPSTREAM_FAILED", 503, Server, true, "A service that this depends on failed; try again soon.";
 }
 
+/// Where a client reads what each plan has.
+const PLANS: &str = "/api/v1/billing/plans";
+
 /// An error on its way to the client, with what only the log may say.
 #[derive(Debug, Clone)]
 pub struct Error {
     code: Code,
     field: Option<String>,
     permission: Option<Permission>,
+    feature: Option<PlanFeature>,
     message: Option<String>,
     retry_after: Option<u32>,
     headers: Vec<(&'static str, String)>,
@@ -155,6 +160,7 @@ impl Error {
             code,
             field: None,
             permission: None,
+            feature: None,
             message: None,
             retry_after: None,
             headers: Vec::new(),
@@ -177,6 +183,17 @@ impl Error {
         let rule = format!("This needs the permission {}.", permission.name());
         let mut error = Self::new(Code::Forbidden).with_message(rule);
         error.permission = Some(permission);
+        error
+    }
+
+    /// A tenant whose plan lacks `feature`. The answer names it and where the plans are shown.
+    pub fn plan_lacks(feature: PlanFeature) -> Self {
+        let rule = format!(
+            "{} are not part of your plan; {PLANS} shows the plans that have them.",
+            feature.meaning()
+        );
+        let mut error = Self::new(Code::PlanUpgradeRequired).with_message(rule);
+        error.feature = Some(feature);
         error
     }
 
@@ -246,6 +263,10 @@ impl Error {
         }
         if let (Some(object), Some(missing)) = (error.as_object_mut(), self.permission) {
             object.insert("permission".to_owned(), json!(missing.name()));
+        }
+        if let (Some(object), Some(feature)) = (error.as_object_mut(), self.feature) {
+            object.insert("feature".to_owned(), json!(feature.name()));
+            object.insert("upgrade".to_owned(), json!(PLANS));
         }
         let body = json!({
             "type": "about:blank",

@@ -4,7 +4,7 @@
 use super::message::Method;
 use crate::config::Feature;
 use crate::guard::rate_limit::RateClass;
-use crate::tenancy::{ApiScope, Permission};
+use crate::tenancy::{ApiScope, Permission, PlanFeature};
 
 /// Who may call a route. There is no default: an entry without a policy does not compile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,6 +72,8 @@ pub struct RouteInfo {
     pub signs_in: Option<&'static str>,
     /// The feature that it belongs to: it is gone while that is off.
     pub feature: Option<Feature>,
+    /// What the tenant's plan must have, besides the caller's own right.
+    pub plan: Option<PlanFeature>,
     /// Whether it changes anything. A `GET` that does (a link in a mail) has no `HEAD`, which
     /// mail scanners send and which must be safe (RFC 9110, section 9.2.1).
     pub acts: bool,
@@ -97,6 +99,7 @@ impl RouteInfo {
             quiet: false,
             signs_in: None,
             feature: None,
+            plan: None,
             acts: !matches!(method, Method::Get),
         }
     }
@@ -198,6 +201,16 @@ impl<A> Route<A> {
         A: Copy,
     {
         self.info.idempotency = idempotency;
+        self
+    }
+
+    /// Only on plans that have it.
+    #[must_use]
+    pub const fn plan(mut self, feature: PlanFeature) -> Self
+    where
+        A: Copy,
+    {
+        self.info.plan = Some(feature);
         self
     }
 

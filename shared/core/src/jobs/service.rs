@@ -116,9 +116,10 @@ pub(super) async fn list<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Inte
             let (user, key) = (user.into(), key.into());
             let roles = Role::names_with(Permission::JobsAll).map(Value::from);
             let [first, second, third, fourth] = roles;
+            let bit = Permission::JobsAll.bit().into();
             vec![LIST.bind(
                 tenant,
-                [time, id, most, user, key, first, second, third, fourth],
+                [time, id, most, user, key, first, second, third, fourth, bit],
             )]
         })
         .await?;

@@ -31,16 +31,16 @@ crate::queries! {
         SELECT id, kind, state, parts, attempts, error, created_at, updated_at, finished_at, user_id
         FROM jobs WHERE tenant_id = ?1 AND id = ?2";
     /// `?1` tenant, `?2` and `?3` the place after which to go on, `?4` most, `?5` the user who asks,
-    /// or NULL and `?6` their API key, `?7` to `?10` the roles that see colleagues' jobs. The same
-    /// rule as in guard/policy.rs, because a page is counted before Rust has judged.
-    LIST: TenantQuery = "jobs.list", "
+    /// or NULL and `?6` their API key, `?7` to `?10` the roles that see colleagues' jobs, `?11` bit of
+    /// the permission. The same rule as in guard/policy.rs, because a page is counted before Rust has judged.
+    LIST: TenantQuery = "jobs.list", concat!("
         SELECT id, kind, state, parts, attempts, error, created_at, updated_at, finished_at
         FROM jobs WHERE tenant_id = ?1 AND (created_at, id) < (?2, ?3)
             AND (user_id = COALESCE(CAST(?5 AS TEXT), (SELECT k.user_id FROM api_keys k WHERE k.id = ?6))
                 OR EXISTS (SELECT 1 FROM memberships m WHERE m.tenant_id = ?1
-                    AND m.role IN (?7, ?8, ?9, ?10) AND m.user_id =
+                    AND ", crate::member_holds!("?7", "?8", "?9", "?10", "?11"), " AND m.user_id =
                         COALESCE(CAST(?5 AS TEXT), (SELECT k.user_id FROM api_keys k WHERE k.id = ?6))))
-        ORDER BY created_at DESC, id DESC LIMIT ?4";
+        ORDER BY created_at DESC, id DESC LIMIT ?4");
     /// `?1` tenant, `?2` job, `?3` first part, `?4` part after the last.
     PARTS: TenantQuery = "jobs.parts", "
         SELECT body FROM job_parts

@@ -7,12 +7,12 @@ mod members;
 mod mfa;
 mod roles;
 mod routes;
+mod team_routes;
+mod teams;
 mod tenants;
 
 pub use routes::Organizations;
-
-use crate::http::Error;
-use crate::tenancy::Role;
+pub use team_routes::Teams;
 
 pub(crate) const QUERIES: &[&[&crate::sql::Query]] = &[
     api_keys::QUERIES,
@@ -20,13 +20,7 @@ pub(crate) const QUERIES: &[&[&crate::sql::Query]] = &[
     invitations::QUERIES,
     members::QUERIES,
     mfa::QUERIES,
+    roles::QUERIES,
+    teams::QUERIES,
     tenants::QUERIES,
 ];
-
-/// The role that a request names in `field`.
-fn role_of(name: &str, field: &str) -> Result<Role, Error> {
-    Role::parse(name).ok_or_else(|| {
-        let all = Role::ALL.map(Role::name).join(", ");
-        Error::invalid(field, format!("Must be one of: {all}."))
-    })
-}

@@ -1,6 +1,6 @@
 //! The organizations function's table.
 
-use super::{api_keys, audit, invitations, members, mfa, roles, tenants};
+use super::{api_keys, audit, invitations, members, mfa, tenants};
 use crate::config::Feature;
 use crate::guard::rate_limit::RateClass;
 use crate::http::{Access, Context, Function, Idempotency, Interrupt, Reply, Route};
@@ -30,8 +30,6 @@ pub enum Action {
     RemoveMember,
     /// Leave.
     Leave,
-    /// What roles and permissions there are.
-    Roles,
     /// Invite an address.
     Invite,
     /// List invitations.
@@ -112,12 +110,6 @@ impl Function for Organizations {
             "members.remove",
             Action::RemoveMember,
             Access::Member(Permission::MembersWrite),
-        ),
-        Route::get(
-            "/api/v1/organizations/roles",
-            "roles.list",
-            Action::Roles,
-            Access::Member(Permission::MembersRead),
         ),
         Route::post(
             "/api/v1/organizations/invitations",
@@ -223,7 +215,6 @@ impl Function for Organizations {
             Action::ChangeMember => members::change(cx).await,
             Action::RemoveMember => members::remove(cx).await,
             Action::Leave => members::leave(cx).await,
-            Action::Roles => roles::list(cx).await,
             Action::Invite => invitations::create(cx).await,
             Action::Invitations => invitations::list(cx).await,
             Action::ResendInvitation => invitations::resend(cx).await,

@@ -81,6 +81,11 @@ macro_rules! permissions {
                 match self { $( Self::$id => 1 << $bit ),* }
             }
 
+            /// The permission of that name.
+            pub fn parse(name: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|known| known.name() == name)
+            }
+
             /// The least role that holds it. This column is the whole role matrix.
             pub const fn least(self) -> Role {
                 match self { $( Self::$id => Role::$least ),* }
@@ -111,6 +116,10 @@ permissions! {
     OwnAccess = 13, "access:own", Client, "Set up one's own second factor, sign out. The one permission that needs no second factor where the tenant asks for it.";
     SecurityWrite = 14, "security:write", Admin, "Say what members must prove to sign in.";
     AuditRead = 15, "audit:read", Admin, "See who did what in the organisation.";
+    RolesWrite = 20, "roles:write", Admin, "Make, change and delete the organisation's own roles.";
+    TeamsRead = 21, "teams:read", Client, "See the teams one is in, and who else is.";
+    TeamsWrite = 22, "teams:write", Admin, "See all teams; make, rename and delete them, choose who is in them.";
+    SessionsRead = 23, "sessions:read", Client, "List one's own sessions.";
 }
 
 /// A set of permissions: what a role holds, or less.
@@ -118,14 +127,29 @@ permissions! {
 pub struct Permissions(i64);
 
 impl Permissions {
+    /// What every member needs to see themselves and to sign out.
+    const ALWAYS: i64 = Permission::ProfileRead.bit() | Permission::OwnAccess.bit();
+
     /// What a role holds.
     pub fn of(role: Role) -> Self {
-        let held = |permission: &&Permission| role.allows(**permission);
-        Self(Self::bits(Permission::ALL.iter().filter(held)))
+        let held = Permission::ALL.iter().filter(|one| role.allows(**one));
+        Self(held.fold(0, |set, permission| set | permission.bit()))
     }
 
-    fn bits<'p>(permissions: impl Iterator<Item = &'p Permission>) -> i64 {
-        permissions.fold(0, |set, permission| set | permission.bit())
+    /// A set in a row, and what every member has.
+    pub const fn stored(bits: i64) -> Self {
+        Self(bits | Self::ALWAYS)
+    }
+
+    /// As it is stored.
+    pub const fn bits(self) -> i64 {
+        self.0
+    }
+
+    /// What is in both.
+    #[must_use]
+    pub const fn within(self, other: Self) -> Self {
+        Self(self.0 & other.0)
     }
 
     /// Whether `permission` is in it.

@@ -115,6 +115,7 @@ fn statements<P: Platform>(
             third.into(),
             fourth.into(),
             networks.into(),
+            Permission::UsageWrite.bit().into(),
         ]),
         ADMIT.bind([
             id.into(),

@@ -110,10 +110,11 @@ crate::queries! {
         concat!("SELECT id FROM tenants WHERE id = ", tenant_of_key!()),
         postgres = concat!("SELECT id FROM tenants WHERE id = ", tenant_of_key!(), " FOR NO KEY UPDATE");
     /// `?1`, `?2` key, `?3` month, `?4` batch, `?5` now, `?6` bit of the scope, `?7` to `?10`
-    /// roles that may, `?11` the networks that Rust has judged, if the key is bound to any. The
+    /// roles that may, `?11` the networks that Rust has judged, if the key is bound to any, `?12` bit
+    /// of the permission. The
     /// same rules as `judge_key` in guard/identity.rs, because the batch writes before Rust has
     /// judged.
-    OPEN: CredentialQuery = "usage.open_month", "
+    OPEN: CredentialQuery = "usage.open_month", concat!("
         INSERT INTO usage_months (tenant_id, month, events, batch)
         SELECT k.tenant_id, ?3, 0, ?4
         FROM api_keys k
@@ -123,9 +124,9 @@ crate::queries! {
         WHERE k.id = ?1 AND k.secret_hash = ?2 AND k.revoked_at IS NULL
             AND (k.expires_at IS NULL OR k.expires_at > ?5) AND (k.scopes & ?6) <> 0
             AND u.disabled_at IS NULL AND t.deleted_at IS NULL
-            AND m.role IN (?7, ?8, ?9, ?10)
+            AND ", crate::member_holds!("?7", "?8", "?9", "?10", "?12"), "
             AND k.environment = 'live' AND (k.networks IS NULL OR k.networks = ?11)
-        ON CONFLICT (tenant_id, month) DO UPDATE SET batch = excluded.batch";
+        ON CONFLICT (tenant_id, month) DO UPDATE SET batch = excluded.batch");
     /// `?1`, `?2` key, `?3` events, `?4` month, `?5` batch. A row comes back when there is room,
     /// which a batch with nothing new always has: after a downgrade it is a repetition all the same.
     ADMIT: CredentialQuery = "usage.admit", admit!("json_each(?3)"),

@@ -10,7 +10,7 @@ use crate::guard::identity::Credential;
 use crate::http::{Code, Context, Error, Interrupt, Reply};
 use crate::port::Platform;
 use crate::sql::Row;
-use crate::tenancy::{LOCK, TenantId};
+use crate::tenancy::{Held, LOCK, TenantId};
 
 /// Makes the caller a member, once, if the invitation went to the address they have confirmed.
 /// The session stays where it is; `POST /api/v1/auth/switch` moves it.
@@ -37,7 +37,12 @@ pub(in super::super) async fn accept<P: Platform>(cx: &Context<'_, P>) -> Result
         action: "invitation.accept",
         target: id,
     };
-    let joined = json!({"before": null, "after": {"user": actor.user, "role": row.text(2)?}});
+    let held = Held::read(row, 2, 10)?;
+    let mut after = held.told();
+    if let Some(after) = after.as_object_mut() {
+        after.insert("user".to_owned(), json!(actor.user));
+    }
+    let joined = json!({"before": null, "after": after});
     let mut record = entry.record_change(cx, &RECORD_ACCEPTED, &tenant, Some(&joined))?;
     record.statement.params.push(hash.into());
     let recorded = record.id.as_str();
@@ -60,7 +65,7 @@ pub(in super::super) async fn accept<P: Platform>(cx: &Context<'_, P>) -> Result
     }
     Ok(Reply::ok(&json!({
         "organization": {"id": tenant.as_str(), "name": row.text(6)?},
-        "role": row.text(2)?,
+        "role": held.name(),
     })))
 }
 

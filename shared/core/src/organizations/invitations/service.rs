@@ -14,10 +14,10 @@ use crate::guard::policy::{Action, Resource, allow};
 use crate::http::{Actor, Code, Context, Error, Interrupt, Page, Reply};
 use crate::id::is_id;
 use crate::mail::{self, Mail, Template};
-use crate::organizations::role_of;
+use crate::organizations::roles::{NAMED, may_grant, wanted};
 use crate::port::{DatabaseError, Platform};
 use crate::sql::{Row, Statement, TenantQuery, Value};
-use crate::tenancy::{LOCK, Permissions, Role};
+use crate::tenancy::{Held, LOCK};
 use crate::time::{DAY, Millis};
 
 /// How long the link in the mail works.
@@ -27,15 +27,17 @@ const LINK_LIFE: i64 = 7 * DAY;
 pub(in super::super) async fn create<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
     let mut fields = Fields::parse(cx.request.body)?;
     let email = email(&mut fields)?;
-    let role = fields.text("role", 1, 20)?;
+    let named = fields.text("role", 1, 40)?;
     fields.finish()?;
-    let role = role_of(&role, "role")?;
 
-    let (actor, _) = cx.load(|_| Vec::new()).await?;
-    may_grant(&actor, role)?;
+    let (actor, rows) = cx
+        .load(|tenant| vec![NAMED.bind(tenant, [named.as_str().into()])])
+        .await?;
+    let role = wanted(&named, rows.first().and_then(|rows| rows.first()))?;
+    may_grant(&actor, &role)?;
     let id = cx.new_id("inv")?;
     let link = Link::new(cx, &id)?;
-    let invited = json!({"before": null, "after": {"role": role.name()}});
+    let invited = json!({"before": null, "after": role.told()});
     let mut record = record(
         cx,
         &actor,
@@ -47,17 +49,19 @@ pub(in super::super) async fn create<P: Platform>(cx: &Context<'_, P>) -> Result
     let limits = limited(&actor, &email);
     record.statement.params.extend(limits);
     record.statement.params.push(email.as_str().into());
+    record.statement.params.push(role.mark().into());
     let insert = INSERT.bind(
         &actor.tenant,
         [
             id.as_str().into(),
             record.id.as_str().into(),
             email.as_str().into(),
-            role.name().into(),
+            role.rank.name().into(),
             link.hash.as_str().into(),
             actor.user.as_str().into(),
             cx.now.into(),
             cx.now.plus(LINK_LIFE).into(),
+            role.id().into(),
         ],
     );
     let mail = link.mail(cx, &id, &email)?;
@@ -68,6 +72,7 @@ pub(in super::super) async fn create<P: Platform>(cx: &Context<'_, P>) -> Result
         "id": id,
         "email": email,
         "role": role.name(),
+        "base": role.rank.name(),
         "state": "pending",
         "invitedBy": actor.user,
         "createdAt": cx.now.rfc3339(),
@@ -90,7 +95,7 @@ pub(in super::super) async fn list<P: Platform>(cx: &Context<'_, P>) -> Result<R
 /// Sends another link; the one before is dead, and seven days start again.
 pub(in super::super) async fn resend<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
     let (actor, row) = one(cx).await?;
-    may_grant(&actor, stored_role(&row)?)?;
+    may_grant(&actor, &promised(&row)?)?;
     let (id, email) = (row.text(0)?, row.text(1)?);
     let link = Link::new(cx, id)?;
     let mut record = record(cx, &actor, &RECORD_RESENT, "invitation.resend", id, None)?;
@@ -121,10 +126,10 @@ pub(in super::super) async fn resend<P: Platform>(cx: &Context<'_, P>) -> Result
 /// Kills the link; the invitation stays in the list.
 pub(in super::super) async fn revoke<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
     let (actor, row) = one(cx).await?;
-    let role = stored_role(&row)?;
-    may_grant(&actor, role)?;
+    let role = promised(&row)?;
+    allow_revoking(&actor, &role)?;
     let id = row.text(0)?;
-    let revoked = json!({"before": {"role": role.name()}, "after": null});
+    let revoked = json!({"before": role.told(), "after": null});
     let record = entry(&actor, "invitation.revoke", id).record_change(
         cx,
         &RECORD_REVOKED,
@@ -138,17 +143,24 @@ pub(in super::super) async fn revoke<P: Platform>(cx: &Context<'_, P>) -> Result
             REVOKE.bind(&actor.tenant, [id.into(), cx.now.into()]),
         ])
         .await?;
-    let row = rows.last().and_then(|rows| rows.first());
-    let row = row.ok_or_else(|| {
+    if rows.last().is_none_or(Vec::is_empty) {
         let rule = "It was accepted already; remove the member instead.";
-        Error::new(Code::StateConflict).with_message(rule)
-    })?;
-    Ok(Reply::ok(&show(row, cx.now)?))
+        return Err(Error::new(Code::StateConflict).with_message(rule).into());
+    }
+    let mut shown = show(&row, cx.now)?;
+    if let Some(object) = shown.as_object_mut() {
+        object.insert("state".to_owned(), json!("revoked"));
+    }
+    Ok(Reply::ok(&shown))
 }
 
-fn may_grant(actor: &Actor, role: Role) -> Result<(), Error> {
-    let role = Resource::Role(role, Permissions::of(role));
-    allow(actor, Action::Grant, role)
+/// Whoever could give the role may take the promise of it back, on any plan.
+fn allow_revoking(actor: &Actor, role: &Held) -> Result<(), Error> {
+    allow(
+        actor,
+        Action::Grant,
+        Resource::Role(role.rank, role.permissions()),
+    )
 }
 
 /// A token for an invitation, and what makes it again.
@@ -202,12 +214,12 @@ fn record<P: Platform>(
 ) -> Result<Record, Error> {
     let entry = entry(actor, action, id);
     let mut record = entry.record_change(cx, query, &actor.tenant, change)?;
-    record.statement.params.push(actor.role.name().into());
+    record.statement.params.push(actor.held.rank.name().into());
     Ok(record)
 }
 
-/// The limits of a mail to `email`, as the record asks for them.
-fn limited(actor: &Actor, email: &str) -> [Value; 4] {
+/// The limits of a mail to `email` and the actor's mark, as the record asks for them.
+fn limited(actor: &Actor, email: &str) -> [Value; 5] {
     let (tenant, by_tenant) = INVITE_TENANT.bound(actor.tenant.as_str());
     let (recipient, by_recipient) = INVITE_RECIPIENT.bound(email);
     [
@@ -215,6 +227,7 @@ fn limited(actor: &Actor, email: &str) -> [Value; 4] {
         by_tenant.into(),
         recipient.into(),
         by_recipient.into(),
+        actor.held.mark().into(),
     ]
 }
 
@@ -267,9 +280,8 @@ async fn one<P: Platform>(cx: &Context<'_, P>) -> Result<(Actor, Row), Interrupt
     Ok((actor, row.ok_or_else(|| Error::new(Code::NotFound))?))
 }
 
-fn stored_role(row: &Row) -> Result<Role, DatabaseError> {
-    Role::parse(row.text(2)?)
-        .ok_or_else(|| DatabaseError::Shape("a role that does not exist".to_owned()))
+fn promised(row: &Row) -> Result<Held, DatabaseError> {
+    Held::read(row, 2, 8)
 }
 
 fn show(row: &Row, now: Millis) -> Result<Json, DatabaseError> {
@@ -283,10 +295,12 @@ fn show(row: &Row, now: Millis) -> Result<Json, DatabaseError> {
     } else {
         "pending"
     };
+    let role = promised(row)?;
     Ok(json!({
         "id": row.text(0)?,
         "email": row.text(1)?,
-        "role": row.text(2)?,
+        "role": role.name(),
+        "base": role.rank.name(),
         "state": state,
         "invitedBy": row.text(3)?,
         "createdAt": Millis(row.int(4)?).rfc3339(),

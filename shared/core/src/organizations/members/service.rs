@@ -12,10 +12,10 @@ use crate::fields::Fields;
 use crate::guard::policy::{Action, Resource, allow};
 use crate::http::{Actor, Code, Context, Error, Interrupt, Page, Reply};
 use crate::id::is_id;
-use crate::organizations::role_of;
+use crate::organizations::roles::{NAMED, may_grant, wanted};
 use crate::port::{DatabaseError, Platform};
 use crate::sql::{Row, Statement, TenantQuery, Value};
-use crate::tenancy::{LOCK, Permissions, Role};
+use crate::tenancy::{Held, LOCK};
 use crate::time::{Millis, SECOND};
 
 /// The members, newest first.
@@ -31,15 +31,14 @@ pub(in super::super) async fn list<P: Platform>(cx: &Context<'_, P>) -> Result<R
 /// Gives a member another role. It holds on the member's next request.
 pub(in super::super) async fn change<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
     let mut fields = Fields::parse(cx.request.body)?;
-    let wanted = fields.text("role", 1, 20)?;
+    let named = fields.text("role", 1, 40)?;
     fields.finish()?;
-    let wanted = role_of(&wanted, "role")?;
 
-    let (actor, member) = one(cx).await?;
-    allow(&actor, Action::Change, Resource::Member(member.role))?;
-    let granted = Resource::Role(wanted, Permissions::of(wanted));
-    allow(&actor, Action::Grant, granted)?;
-    let after = json!({"role": wanted.name()});
+    let (actor, member, role) = one(cx, Some(&named)).await?;
+    allow(&actor, Action::Change, Resource::Member(member.held.rank))?;
+    let wanted = wanted(&named, role.as_ref())?;
+    may_grant(&actor, &wanted)?;
+    let after = wanted.told();
     let mut record = record(
         cx,
         &actor,
@@ -48,7 +47,8 @@ pub(in super::super) async fn change<P: Platform>(cx: &Context<'_, P>) -> Result
         &member,
         &after,
     )?;
-    record.statement.params.push(wanted.name().into());
+    record.statement.params.push(wanted.rank.name().into());
+    record.statement.params.push(wanted.mark().into());
     let user = member.user.as_str();
     let about = |query: &'static TenantQuery, more: Value| {
         query.bind(
@@ -56,8 +56,11 @@ pub(in super::super) async fn change<P: Platform>(cx: &Context<'_, P>) -> Result
             [user.into(), record.id.as_str().into(), more],
         )
     };
-    let mut writes = vec![about(&CHANGE, wanted.name().into())];
-    if member.role.outranks(wanted) {
+    let mut change = about(&CHANGE, wanted.rank.name().into());
+    change.params.push(wanted.id().into());
+    let mut writes = vec![change];
+    let lost = member.held.permissions().beyond(wanted.permissions());
+    if member.held.rank.outranks(wanted.rank) || lost.is_some() {
         let last = cx.now.plus(ACCESS_SECONDS.saturating_mul(SECOND));
         let mut end_refresh = about(&END_REFRESH, cx.now.into());
         end_refresh.params.push(last.into());
@@ -65,19 +68,18 @@ pub(in super::super) async fn change<P: Platform>(cx: &Context<'_, P>) -> Result
         writes.push(about(&END_INVITATIONS, cx.now.into()));
     }
     write(cx, &actor, &record, writes).await?;
-    Ok(Reply::ok(&json!({
-        "userId": user,
-        "email": member.email,
-        "role": wanted.name(),
-        "joinedAt": member.joined_at.rfc3339(),
-    })))
+    let after = Member {
+        held: wanted,
+        ..member
+    };
+    Ok(Reply::ok(&after.json()))
 }
 
 /// Takes a member out.
 pub(in super::super) async fn remove<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
-    let (actor, member) = one(cx).await?;
+    let (actor, member, _) = one(cx, None).await?;
     if member.user != actor.user {
-        allow(&actor, Action::Change, Resource::Member(member.role))?;
+        allow(&actor, Action::Change, Resource::Member(member.held.rank))?;
     }
     take_out(cx, &actor, &member, "member.remove").await
 }
@@ -88,7 +90,7 @@ pub(in super::super) async fn leave<P: Platform>(cx: &Context<'_, P>) -> Result<
     let member = Member {
         user: actor.user.clone(),
         email: String::new(),
-        role: actor.role,
+        held: actor.held.clone(),
         joined_at: cx.now,
     };
     take_out(cx, &actor, &member, "member.leave").await
@@ -131,11 +133,12 @@ fn record<P: Platform>(
         action,
         target: &member.user,
     };
-    let change = json!({"before": {"role": member.role.name()}, "after": after});
+    let change = json!({"before": member.held.told(), "after": after});
     let mut record = entry.record_change(cx, query, &actor.tenant, Some(&change))?;
-    let roles = [actor.role, member.role];
-    let roles = roles.map(|role| Value::from(role.name()));
-    record.statement.params.extend(roles);
+    for held in [&actor.held, &member.held] {
+        let (rank, mark) = (held.rank.name().into(), held.mark().into());
+        record.statement.params.extend([rank, mark]);
+    }
     Ok(record)
 }
 
@@ -167,38 +170,53 @@ async fn write<P: Platform>(
 struct Member {
     user: String,
     email: String,
-    role: Role,
+    held: Held,
     joined_at: Millis,
 }
 
-/// The caller and the member that the path names.
+impl Member {
+    fn read(row: &Row) -> Result<Self, DatabaseError> {
+        Ok(Self {
+            user: row.text(0)?.to_owned(),
+            email: row.text(1)?.to_owned(),
+            held: Held::read(row, 2, 4)?,
+            joined_at: Millis(row.int(3)?),
+        })
+    }
+
+    fn json(&self) -> Json {
+        json!({
+            "userId": self.user,
+            "email": self.email,
+            "role": self.held.name(),
+            "base": self.held.rank.name(),
+            "joinedAt": self.joined_at.rfc3339(),
+        })
+    }
+}
+
+/// The caller, the member that the path names, and the row of the tenant's own role of that name.
 ///
 /// # Errors
 /// `NOT_FOUND` for who is no member here.
-async fn one<P: Platform>(cx: &Context<'_, P>) -> Result<(Actor, Member), Interrupt> {
+async fn one<P: Platform>(
+    cx: &Context<'_, P>,
+    role: Option<&str>,
+) -> Result<(Actor, Member, Option<Row>), Interrupt> {
     let id = cx.param();
     let (actor, rows) = cx
-        .load(|tenant| vec![GET.bind(tenant, [id.into()])])
+        .load(|tenant| {
+            let mut reads = vec![GET.bind(tenant, [id.into()])];
+            reads.extend(role.map(|name| NAMED.bind(tenant, [name.into()])));
+            reads
+        })
         .await?;
-    let row = rows.first().and_then(|rows| rows.first());
-    let row = row
-        .filter(|_| is_id("usr", id))
-        .ok_or_else(|| Error::new(Code::NotFound))?;
-    let role = Role::parse(row.text(2)?);
-    let member = Member {
-        user: row.text(0)?.to_owned(),
-        email: row.text(1)?.to_owned(),
-        role: role.ok_or_else(|| DatabaseError::Shape("a role that does not exist".to_owned()))?,
-        joined_at: Millis(row.int(3)?),
-    };
-    Ok((actor, member))
+    let mut rows = rows.into_iter().map(|rows| rows.into_iter().next());
+    let row = rows.next().flatten().filter(|_| is_id("usr", id));
+    let row = row.ok_or_else(|| Error::new(Code::NotFound))?;
+    Ok((actor, Member::read(&row)?, rows.next().flatten()))
 }
 
 fn show(row: &Row) -> Result<Json, DatabaseError> {
-    Ok(json!({
-        "userId": row.text(0)?,
-        "email": row.text(1)?,
-        "role": row.text(2)?,
-        "joinedAt": Millis(row.int(3)?).rfc3339(),
-    }))
+    Ok(Member::read(row)?.json())
 }

@@ -4,18 +4,23 @@
 //! change is allowed; everything after it asks for the record. So parallel changes are judged one
 //! after the other, and what was not done is not recorded.
 
-/// What every record asks: that the actor still has the role `?11` by which they were judged, and
-/// that the member `?5` still has the role `?12`.
+/// What every record asks: that the actor still has the role `?11` with the mark `?12` by which
+/// they were judged, and that the member `?5` still has the role `?13` with the mark `?14`.
 macro_rules! recorded_if {
-    ($rest:literal) => {
+    ($founder:literal, $rest:literal) => {
         crate::record_where!(
-            "FROM memberships m WHERE m.tenant_id = ?1 AND m.user_id = ?5 AND m.role = ?12
+            "FROM memberships m WHERE m.tenant_id = ?1 AND m.user_id = ?5 AND m.role = ?13 AND ",
+            crate::role_mark!("m"),
+            " = ?14
                 AND EXISTS (SELECT 1 FROM memberships a
-                    WHERE a.tenant_id = ?1 AND a.user_id = ?3 AND a.role = ?11)
+                    WHERE a.tenant_id = ?1 AND a.user_id = ?3 AND a.role = ?11 AND ",
+            crate::role_mark!("a"),
+            " = ?12)
                 AND (m.role <> 'founder' OR EXISTS (SELECT 1 FROM memberships o
                     WHERE o.tenant_id = ?1 AND o.role = 'founder' AND o.user_id <> ?5)",
-            $rest,
-            ")"
+            $founder,
+            ")",
+            $rest
         )
     };
 }
@@ -32,27 +37,30 @@ macro_rules! while_recorded {
 
 crate::queries! {
     /// `?1` tenant, `?2` and `?3` the place after which to go on, `?4` most.
-    LIST: TenantQuery = "members.list", "
-        SELECT m.user_id, u.email, m.role, m.created_at
-        FROM memberships m JOIN users u ON u.id = m.user_id
+    LIST: TenantQuery = "members.list", concat!("
+        SELECT m.user_id, u.email, m.role, m.created_at, ", crate::own_role_columns!("m"), "
+        FROM memberships m JOIN users u ON u.id = m.user_id ", crate::join_own_role!("m"), "
         WHERE m.tenant_id = ?1 AND (m.created_at, m.user_id) < (?2, ?3)
-        ORDER BY m.created_at DESC, m.user_id DESC LIMIT ?4";
+        ORDER BY m.created_at DESC, m.user_id DESC LIMIT ?4");
     /// `?1` tenant, `?2` user.
-    GET: TenantQuery = "members.get", "
-        SELECT m.user_id, u.email, m.role, m.created_at
-        FROM memberships m JOIN users u ON u.id = m.user_id
-        WHERE m.tenant_id = ?1 AND m.user_id = ?2";
+    GET: TenantQuery = "members.get", concat!("
+        SELECT m.user_id, u.email, m.role, m.created_at, ", crate::own_role_columns!("m"), "
+        FROM memberships m JOIN users u ON u.id = m.user_id ", crate::join_own_role!("m"), "
+        WHERE m.tenant_id = ?1 AND m.user_id = ?2");
     /// `?1` tenant. A founder who closes their account takes turns in the same way, over all of
     /// their tenants; after this, who counts founders counts those that stay.
     TAKE_TURNS: TenantQuery = "members.take_turns",
         "UPDATE memberships SET role = role WHERE tenant_id = ?1 AND role = 'founder'";
-    /// `?11` role of the actor, `?12` role before, `?13` role after. One founder always stays.
-    RECORD_CHANGED: TenantQuery = "members.record_changed", recorded_if!(" OR ?13 = 'founder'");
-    /// `?11` role of the actor, `?12` role before. One founder always stays.
-    RECORD_REMOVED: TenantQuery = "members.record_removed", recorded_if!("");
-    /// `?1` tenant, `?2` user, `?3` record, `?4` role.
+    /// `?11` to `?14` as everywhere here, `?15` role after and `?16` its mark: the tenant's own role
+    /// is still as it was judged. One founder always stays.
+    RECORD_CHANGED: TenantQuery = "members.record_changed", recorded_if!(" OR ?15 = 'founder'", "
+        AND (?16 = '' OR EXISTS (SELECT 1 FROM roles g
+            WHERE g.tenant_id = ?1 AND g.id || ':' || g.version = ?16))");
+    /// `?11` to `?14` as everywhere here. One founder always stays.
+    RECORD_REMOVED: TenantQuery = "members.record_removed", recorded_if!("", "");
+    /// `?1` tenant, `?2` user, `?3` record, `?4` role, `?5` the tenant's own role or NULL.
     CHANGE: TenantQuery = "members.change", while_recorded!(
-        "UPDATE memberships SET role = ?4 WHERE tenant_id = ?1 AND user_id = ?2");
+        "UPDATE memberships SET role = ?4, role_id = ?5 WHERE tenant_id = ?1 AND user_id = ?2");
     /// `?1` tenant, `?2` user, `?3` record.
     REMOVE: TenantQuery = "members.remove", while_recorded!(
         "DELETE FROM memberships WHERE tenant_id = ?1 AND user_id = ?2");

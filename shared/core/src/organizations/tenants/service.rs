@@ -10,7 +10,7 @@ use crate::guard::identity::Credential;
 use crate::http::{Actor, Code, Context, Error, Guarded, Interrupt, Page, Reply};
 use crate::port::{DatabaseError, Platform};
 use crate::sql::Row;
-use crate::tenancy::{Role, TenantId};
+use crate::tenancy::{Held, Role, TenantId};
 use crate::time::{Millis, SECOND};
 
 /// The organisations that the caller is a member of, whichever the session is in.
@@ -34,11 +34,13 @@ pub(in super::super) async fn list<P: Platform>(cx: &Context<'_, P>) -> Result<R
 
 fn show_mine(row: &Row, actor: &Actor) -> Result<Json, DatabaseError> {
     let id = row.text(0)?;
+    let held = Held::read(row, 3, 5)?;
     Ok(json!({
         "id": id,
         "name": row.text(1)?,
         "plan": row.text(2)?,
-        "role": row.text(3)?,
+        "role": held.name(),
+        "base": held.rank.name(),
         "joinedAt": Millis(row.int(4)?).rfc3339(),
         "current": id == actor.tenant.as_str(),
     }))
@@ -139,7 +141,9 @@ fn show(row: &Row, actor: &Actor) -> Result<Json, DatabaseError> {
         "plan": row.text(2)?,
         "createdAt": Millis(row.int(3)?).rfc3339(),
         "members": row.int(4)?,
-        "role": actor.role.name(),
+        "role": actor.held.name(),
+        "base": actor.held.rank.name(),
+        "features": actor.features.names(),
         "permissions": actor.permissions.names(),
     }))
 }

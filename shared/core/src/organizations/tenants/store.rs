@@ -2,11 +2,11 @@
 
 crate::queries! {
     /// `?1` user, `?2` and `?3` the place after which to go on, `?4` most.
-    LIST: CredentialQuery = "organizations.list", "
-        SELECT t.id, t.name, t.plan_id, m.role, m.created_at
-        FROM memberships m JOIN tenants t ON t.id = m.tenant_id
+    LIST: CredentialQuery = "organizations.list", concat!("
+        SELECT t.id, t.name, t.plan_id, m.role, m.created_at, ", crate::own_role_columns!("m"), "
+        FROM memberships m JOIN tenants t ON t.id = m.tenant_id ", crate::join_own_role!("m"), "
         WHERE m.user_id = ?1 AND t.deleted_at IS NULL AND (m.created_at, m.tenant_id) < (?2, ?3)
-        ORDER BY m.created_at DESC, m.tenant_id DESC LIMIT ?4";
+        ORDER BY m.created_at DESC, m.tenant_id DESC LIMIT ?4");
     /// `?1` tenant.
     GET: TenantQuery = "organizations.get", "
         SELECT id, name, plan_id, created_at,
