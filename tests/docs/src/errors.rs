@@ -53,7 +53,8 @@ Programs decide by `error.code`, which never changes its meaning; people read `e
 ```
 
 `error.field` is there when one field, parameter or header is to blame. The message may be more exact
-than the one below.";
+than the one below. `error.permission` names the permission that a caller lacks; `error.feature` what the
+plan lacks, and `error.upgrade` where the plans are listed.";
 
 const RULES: &str = "\
 ## Rules

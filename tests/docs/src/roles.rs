@@ -48,6 +48,7 @@ pub(crate) fn page() -> Page {
                 "rate class",
                 "Idempotency-Key",
                 "feature",
+                "plan with",
             ],
             &rest,
         ),
@@ -70,9 +71,10 @@ const KEYS: &str = "\
   now. A key ends with its owner's account and membership, and with the tenant.";
 
 const PERMISSIONS: &str = "\
-A role holds what the roles below it hold: founder, admin, agent, client. A 403 names the missing
-permission in `error.permission`. What a role may do to one resource, a colleague's job for instance,
-is in [organizations.md](organizations.md).";
+A role holds what the roles below it hold: founder, admin, agent, client. A role that an organisation
+makes holds a part of what one of them does. A 403 names the missing permission in `error.permission`.
+Both, and what a role may do to one resource, a colleague's job for instance, are in
+[organizations.md](organizations.md).";
 
 /// The permission with the roles that hold it.
 fn held(permission: Permission) -> Vec<String> {
@@ -135,6 +137,7 @@ fn what(function: &str, route: &RouteInfo) -> Vec<String> {
         route
             .feature
             .map_or_else(String::new, |feature| code(feature.name())),
+        route.plan.map_or_else(String::new, |plan| code(plan.name())),
     ]
 }
 

@@ -47,6 +47,8 @@ fn plans_are_public(api: &Api) {
     assert_eq!(ids, ["FREE", "STARTER", "PROFESSIONAL", "ENTERPRISE"]);
     assert_eq!(plans[0]["monthlyEvents"], 1000);
     assert!(plans[3]["monthlyEvents"].is_null());
+    assert_eq!(plans[0]["features"], json!([]));
+    assert_eq!(plans[1]["features"], json!(["custom_roles", "teams"]));
 }
 
 fn an_event_puts_the_tenant_on_its_plan(api: &Api) {

@@ -29,9 +29,11 @@ mod organizations;
 mod passwords;
 mod platform;
 mod proof;
+mod roles;
 mod rotation;
 mod scheduler;
 mod sessions;
+mod teams;
 mod tokens;
 mod usage;
 
@@ -91,6 +93,8 @@ pub fn all() -> Vec<Test> {
         jobs::tests(),
         organizations::tests(),
         members::tests(),
+        roles::tests(),
+        teams::tests(),
         invitations::tests(),
         guard::tests(),
         access::tests(),
