@@ -191,7 +191,7 @@ mod tests {
     use crate::tenancy::Permission;
 
     fn row(rank: &str, id: Option<&str>, name: Option<&str>, permissions: Option<i64>) -> Row {
-        let version = permissions.map(|_| 3);
+        let version = permissions.map(|_| 3_i64);
         Row(vec![
             rank.into(),
             id.into(),
