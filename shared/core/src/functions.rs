@@ -87,6 +87,7 @@ pub fn queries() -> Vec<&'static Query> {
         mail::QUERIES,
         metrics::QUERIES,
         tenancy::QUERIES,
+        tenancy::RESOLVE_QUERIES,
         guard::exact_limit::QUERIES,
         guard::idempotency::QUERIES,
         guard::identity::QUERIES,

@@ -3,11 +3,14 @@
 mod held;
 mod permission;
 mod plan;
+mod resolve;
 
 pub(crate) use held::stored_rank;
 pub use held::{Held, OwnRole};
 pub use permission::{Permission, Permissions, Role};
 pub use plan::{PlanFeature, PlanFeatures};
+pub(crate) use resolve::{BY_DOMAIN, BY_ID, QUERIES as RESOLVE_QUERIES};
+pub use resolve::{Named, Resolver, TENANT_HEADER, domain, resolve};
 
 crate::queries! {
     /// `?1` tenant. First in a batch: batches of one tenant that count before they write run one
@@ -19,7 +22,21 @@ crate::queries! {
 /// The tenant whose rows a statement may touch.
 ///
 /// There are two ways to get one: from a verified credential, or from a row that a
-/// cross-tenant statement returned. Text from a request never becomes one.
+/// cross-tenant statement returned. Text from a request never becomes one: nothing outside of the
+/// core can make one, and a statement on a tenant's rows cannot be bound without one.
+///
+/// ```compile_fail,E0624
+/// let made_up = edgekeep_core::tenancy::TenantId::proven("ten_1");
+/// ```
+/// ```compile_fail,E0423
+/// let made_up = edgekeep_core::tenancy::TenantId("ten_1".to_owned());
+/// ```
+/// ```compile_fail,E0308
+/// use edgekeep_core::sql::TenantQuery;
+/// static LIST: TenantQuery = TenantQuery::new("x.list", "SELECT id FROM jobs WHERE tenant_id = ?1");
+/// let text_from_a_request = "ten_1";
+/// LIST.bind(text_from_a_request, []);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TenantId(String);
 

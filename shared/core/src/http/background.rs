@@ -7,6 +7,7 @@ use super::trace::RequestIds;
 use crate::guard::identity::Credential;
 use crate::metrics;
 use crate::port::{Level, Platform};
+use crate::tenancy;
 
 /// Runs `work` outside any request: a cron tick or a queue message. Returns `None` when the
 /// configuration is refused, which is logged.
@@ -34,6 +35,7 @@ pub async fn in_background<P: Platform, T>(
         client: "",
         ready: platform.app().ready().ok(),
         credential: &Credential::None,
+        resolver: tenancy::resolve,
         claim: None,
         meter: &meter,
         moved: 0,

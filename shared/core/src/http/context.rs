@@ -14,7 +14,7 @@ use crate::metrics::{self, Series};
 use crate::organizations::api_keys::uses;
 use crate::port::{Database as _, DatabaseError, KeyValue as _, Platform};
 use crate::sql::{Row, Statement};
-use crate::tenancy::{Held, Permissions, PlanFeature, PlanFeatures, TenantId};
+use crate::tenancy::{Held, Permissions, PlanFeature, PlanFeatures, Resolver, TenantId};
 use crate::time::Millis;
 
 /// Round trips of one request, for `Server-Timing` and the log.
@@ -94,6 +94,7 @@ pub struct Context<'a, P: Platform> {
     pub client: &'a str,
     pub(super) ready: Option<&'a Ready>,
     pub(super) credential: &'a Credential,
+    pub(super) resolver: Resolver,
     pub(super) claim: Option<Claim>,
     pub(super) meter: &'a Meter,
     pub(super) moved: i64,

@@ -91,6 +91,7 @@ codes! {
     UnsupportedVersion = "UNSUPPORTED_VERSION", 400, Validation, false, "This API version does not exist; use v1.";
     IdempotencyKeyMissing = "IDEMPOTENCY_KEY_MISSING", 400, Validation, false, "This request needs an Idempotency-Key header.";
     IdempotencyKeyInvalid = "IDEMPOTENCY_KEY_INVALID", 400, Validation, false, "The Idempotency-Key must have 1 to 255 visible ASCII characters.";
+    TenantRequired = "TENANT_REQUIRED", 400, Validation, false, "This request must say for which organization: services by the header X-Tenant-Id.";
     TokenSpent = "TOKEN_SPENT", 400, Validation, false, "This link is not valid any more; ask for a new one.";
     PasswordTooShort = "PASSWORD_TOO_SHORT", 400, Validation, false, "The password must have 12 characters or more.";
     PasswordTooLong = "PASSWORD_TOO_LONG", 400, Validation, false, "The password must have 128 characters or fewer.";

@@ -13,6 +13,7 @@ mod message;
 mod page;
 mod route;
 mod serve;
+mod tenant;
 mod trace;
 
 pub use background::in_background;
@@ -26,4 +27,5 @@ pub use message::{
 pub use page::Page;
 pub use route::{Access, Found, Idempotency, Route, RouteInfo, find};
 pub use serve::{Function, serve};
+pub use tenant::Found as FoundTenant;
 pub use trace::RequestIds;

@@ -15,6 +15,7 @@ use crate::guard::idempotency::Claim;
 use crate::guard::identity::Credential;
 use crate::guard::rate_limit::{self, Caller, Decision, RateClass};
 use crate::port::Platform;
+use crate::tenancy::{self, Resolver};
 use crate::time::{DAY, Millis};
 
 /// One deployable: a table of routes and what answers them.
@@ -27,6 +28,9 @@ pub trait Function {
     const ROUTES: &'static [Route<Self::Action>];
     /// What it answers for a path that is not in its table.
     const ELSEWHERE: Code = Code::RouteNotFound;
+
+    /// How a request without a member names its tenant; a function may have a rule of its own.
+    const TENANT: Resolver = tenancy::resolve;
 
     /// Answers a request that has passed everything before the handler.
     async fn handle<P: Platform>(
@@ -211,6 +215,7 @@ async fn answer<F: Function, P: Platform, I: Incoming>(
         client: &client,
         ready,
         credential: &credential,
+        resolver: F::TENANT,
         claim,
         meter: &progress.meter,
         moved: progress.moved,

@@ -2,6 +2,7 @@
 
 pub mod api_keys;
 mod audit;
+mod domains;
 mod invitations;
 mod members;
 mod mfa;
@@ -17,6 +18,7 @@ pub use team_routes::Teams;
 pub(crate) const QUERIES: &[&[&crate::sql::Query]] = &[
     api_keys::QUERIES,
     audit::QUERIES,
+    domains::QUERIES,
     invitations::QUERIES,
     members::QUERIES,
     mfa::QUERIES,

@@ -1,6 +1,6 @@
 //! The organizations function's table.
 
-use super::{api_keys, audit, invitations, members, mfa, tenants};
+use super::{api_keys, audit, domains, invitations, members, mfa, tenants};
 use crate::config::Feature;
 use crate::guard::rate_limit::RateClass;
 use crate::http::{Access, Context, Function, Idempotency, Interrupt, Reply, Route};
@@ -56,6 +56,14 @@ pub enum Action {
     ListAudit,
     /// Delete an API key.
     DeleteKey,
+    /// Whose host this is.
+    Here,
+    /// List a tenant's domains.
+    Domains,
+    /// Give a tenant a domain.
+    AddDomain,
+    /// Take it back.
+    RemoveDomain,
 }
 
 impl Function for Organizations {
@@ -203,6 +211,30 @@ impl Function for Organizations {
             Access::Member(Permission::ApiKeysWrite),
         )
         .feature(Feature::ApiKeys),
+        Route::get(
+            "/api/v1/organizations/here",
+            "organizations.here",
+            Action::Here,
+            Access::Public,
+        ),
+        Route::get(
+            "/api/v1/organizations/domains",
+            "domains.list",
+            Action::Domains,
+            Access::Service,
+        ),
+        Route::put(
+            "/api/v1/organizations/domains/:domain",
+            "domains.add",
+            Action::AddDomain,
+            Access::Service,
+        ),
+        Route::delete(
+            "/api/v1/organizations/domains/:domain",
+            "domains.remove",
+            Action::RemoveDomain,
+            Access::Service,
+        ),
     ];
 
     async fn handle<P: Platform>(action: Action, cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
@@ -228,6 +260,10 @@ impl Function for Organizations {
             Action::RequireMfa => mfa::require(cx).await,
             Action::ListAudit => audit::list(cx).await,
             Action::DeleteKey => api_keys::delete(cx).await,
+            Action::Here => domains::here(cx).await,
+            Action::Domains => domains::list(cx).await,
+            Action::AddDomain => domains::add(cx).await,
+            Action::RemoveDomain => domains::remove(cx).await,
         }
     }
 }

@@ -34,6 +34,7 @@ mod rotation;
 mod scheduler;
 mod sessions;
 mod teams;
+mod tenancy;
 mod tokens;
 mod usage;
 
@@ -95,6 +96,7 @@ pub fn all() -> Vec<Test> {
         members::tests(),
         roles::tests(),
         teams::tests(),
+        tenancy::tests(),
         invitations::tests(),
         guard::tests(),
         access::tests(),

@@ -17,6 +17,7 @@ mod plans;
 mod schema;
 mod scripts;
 mod statements;
+mod tenancy;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
     trials.extend(scripts::trials());
     trials.extend(statements::trials());
     trials.extend(schema::trials());
+    trials.extend(tenancy::trials());
     trials.extend(plans::trials());
     trials.extend(migrations::trials());
     let on_postgres = [

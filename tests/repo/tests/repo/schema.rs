@@ -6,7 +6,7 @@ use libtest_mimic::{Failed, Trial};
 use super::{OnPostgres, catalog, databases, none};
 
 /// What requirement M-06 lists, and what the product needs besides.
-const TABLES: [&str; 30] = [
+const TABLES: [&str; 34] = [
     "ai_logs",
     "alerts",
     "api_keys",
@@ -26,10 +26,14 @@ const TABLES: [&str; 30] = [
     "memberships",
     "outbox",
     "plans",
+    "roles",
     "scheduler_tasks",
     "sessions",
     "stripe_inbox",
     "subscriptions",
+    "team_members",
+    "teams",
+    "tenant_domains",
     "tenants",
     "usage_events",
     "usage_hourly",
@@ -109,7 +113,10 @@ pub(crate) fn trials() -> Vec<Trial> {
         // Rows: M-04 M-05 M-06
         Trial::test("schema::every_table_and_index_is_there", inventory),
         Trial::test("schema::sqlite_tables_are_strict", strict),
+        // Rows: L-06
         Trial::test("schema::tenants_own_their_rows", owned),
+        // Rows: L-06
+        Trial::test("schema::tenants_rows_are_indexed", found_by_tenant),
         // Rows: M-17
         Trial::test("schema::sqlite_keeps_the_audit_log", append_only),
         Trial::test(
@@ -296,6 +303,25 @@ fn owned() -> Result<(), Failed> {
     none(
         "tenant_id refers to nothing",
         &catalog::column(&sqlite, loose)?
+            .into_iter()
+            .collect::<Vec<_>>(),
+    )
+}
+
+/// Each table with a tenant's rows has an index, or a primary key, that leads with the tenant.
+fn found_by_tenant() -> Result<(), Failed> {
+    let (_scratch, sqlite) = databases::sqlite()?;
+    let owned = "SELECT t.name FROM sqlite_schema t JOIN pragma_table_info(t.name) c
+        WHERE t.type = 'table' AND c.name = 'tenant_id'";
+    assert!(catalog::column(&sqlite, owned)?.len() > 20);
+    let bare = format!(
+        "{owned} AND NOT EXISTS (
+            SELECT 1 FROM pragma_index_list(t.name) i JOIN pragma_index_info(i.name) k
+            WHERE k.seqno = 0 AND k.name = 'tenant_id')"
+    );
+    none(
+        "no index leads with tenant_id",
+        &catalog::column(&sqlite, &bare)?
             .into_iter()
             .collect::<Vec<_>>(),
     )

@@ -12,3 +12,4 @@ mod metrics;
 mod odd_requests;
 mod passwords;
 mod stripe;
+mod tenancy;
