@@ -137,7 +137,9 @@ fn what(function: &str, route: &RouteInfo) -> Vec<String> {
         route
             .feature
             .map_or_else(String::new, |feature| code(feature.name())),
-        route.plan.map_or_else(String::new, |plan| code(plan.name())),
+        route
+            .plan
+            .map_or_else(String::new, |plan| code(plan.name())),
     ]
 }
 

@@ -13,25 +13,55 @@ const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/core/sr
 /// Files that make a `TenantId`, each with what has proven it.
 const PROVEN: [(&str, &str); 14] = [
     ("auth/closing.rs", "the user's own memberships"),
-    ("auth/mfa/challenge.rs", "the row of a challenge whose token was shown"),
+    (
+        "auth/mfa/challenge.rs",
+        "the row of a challenge whose token was shown",
+    ),
     ("auth/oauth/account.rs", "a tenant that is being made"),
     ("auth/register.rs", "a tenant that is being made"),
-    ("auth/session.rs", "the membership of who has just proven who they are"),
+    (
+        "auth/session.rs",
+        "the membership of who has just proven who they are",
+    ),
     ("auth/switch.rs", "the user's own membership there"),
-    ("guard/identity.rs", "a signed claim whose session's row was found, or a key's row"),
+    (
+        "guard/identity.rs",
+        "a signed claim whose session's row was found, or a key's row",
+    ),
     ("guard/policy.rs", "a test"),
-    ("http/context.rs", "a signed claim; what is read by it is thrown away unless its rows agree"),
-    ("http/tenant.rs", "a tenant's own row, for services and for what is public"),
+    (
+        "http/context.rs",
+        "a signed claim; what is read by it is thrown away unless its rows agree",
+    ),
+    (
+        "http/tenant.rs",
+        "a tenant's own row, for services and for what is public",
+    ),
     ("jobs/store.rs", "the job's row"),
-    ("organizations/invitations/accept.rs", "the row of an invitation whose token was shown"),
-    ("organizations/tenants/service.rs", "a tenant that is being made"),
-    ("stripe/target.rs", "a row that Stripe's signed event led to"),
+    (
+        "organizations/invitations/accept.rs",
+        "the row of an invitation whose token was shown",
+    ),
+    (
+        "organizations/tenants/service.rs",
+        "a tenant that is being made",
+    ),
+    (
+        "stripe/target.rs",
+        "a row that Stripe's signed event led to",
+    ),
 ];
 
 /// Files that ask the database port itself, instead of a request's context.
 const RAW: [(&str, &str); 2] = [
-    ("http/context.rs", "the one door: it counts, checks and names"),
-    ("organizations/api_keys/uses.rs", "counts uses after the answer, by the keys' ids"),
+    (
+        "http/context.rs",
+        "the one door: it counts, checks and names",
+    ),
+    (
+        "organizations/api_keys/uses.rs",
+        "counts uses after the answer, by the keys' ids",
+    ),
 ];
 
 pub(crate) fn trials() -> Vec<Trial> {
