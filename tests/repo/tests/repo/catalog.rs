@@ -64,8 +64,9 @@ const POSTGRES: &str = "
     FROM pg_constraint k
     JOIN pg_class t ON t.oid = k.conrelid
     JOIN pg_class u ON u.oid = k.confrelid
-    JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = k.conkey[1]
-    JOIN pg_attribute b ON b.attrelid = k.confrelid AND b.attnum = k.confkey[1]
+    CROSS JOIN unnest(k.conkey, k.confkey) p (here, there)
+    JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = p.here
+    JOIN pg_attribute b ON b.attrelid = k.confrelid AND b.attnum = p.there
     WHERE k.contype = 'f'";
 
 /// Facts of a SQLite schema.
