@@ -7,7 +7,7 @@ use crate::http::{
     Found, Function, Incoming, Reply, Response, Route, RouteInfo, find, serve as serve_one,
 };
 use crate::jobs::Jobs;
-use crate::organizations::{Organizations, Teams};
+use crate::organizations::{Members, Organizations};
 use crate::port::Platform;
 use crate::scheduler::Scheduler;
 use crate::sql::Query;
@@ -27,7 +27,7 @@ macro_rules! for_each_function {
             Mfa,
             Oauth,
             Organizations,
-            Teams,
+            Members,
             Usage,
             Billing,
             StripeWebhook,

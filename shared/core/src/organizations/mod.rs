@@ -4,16 +4,16 @@ pub mod api_keys;
 mod audit;
 mod domains;
 mod invitations;
+mod member_routes;
 mod members;
 mod mfa;
 mod roles;
 mod routes;
-mod team_routes;
 mod teams;
 mod tenants;
 
+pub use member_routes::Members;
 pub use routes::Organizations;
-pub use team_routes::Teams;
 
 pub(crate) const QUERIES: &[&[&crate::sql::Query]] = &[
     api_keys::QUERIES,

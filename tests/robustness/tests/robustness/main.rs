@@ -3,6 +3,7 @@
 mod accounts;
 mod audit;
 mod clients;
+mod denied;
 mod faults;
 mod features;
 mod health;

@@ -54,7 +54,7 @@ static GIVE: SystemQuery = SystemQuery::new(
 // Rows: L-01 L-02
 #[test]
 fn a_function_may_have_its_own_rule_for_the_tenant() {
-    run(async {
+    run(async || {
         let world = World::new(&[]).await;
         let founder = world.founder("f@example.com").await;
         world

@@ -1,10 +1,10 @@
 //! The Spin component.
 
-use edgekeep_core::organizations::Teams;
+use edgekeep_core::organizations::Members;
 use spin_sdk::http::{IntoResponse, Request};
 use spin_sdk::http_service;
 
 #[http_service]
 async fn handle(request: Request) -> impl IntoResponse {
-    edgekeep_spin::serve::<Teams>(request).await
+    edgekeep_spin::serve::<Members>(request).await
 }

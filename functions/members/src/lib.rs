@@ -1,4 +1,4 @@
-//! Roles and teams: the deployable of [`edgekeep_core::organizations::Teams`].
+//! Members, invitations, roles and teams: the deployable of [`edgekeep_core::organizations::Members`].
 
 #[cfg(all(target_family = "wasm", target_os = "wasi"))]
 mod spin;

@@ -1,17 +1,37 @@
-//! The teams function's table.
+//! The members function's table.
 
-use super::{roles, teams};
+use super::{invitations, members, roles, teams};
+use crate::config::Feature;
+use crate::guard::rate_limit::RateClass;
 use crate::http::{Access, Context, Function, Idempotency, Interrupt, Reply, Route};
 use crate::port::Platform;
 use crate::tenancy::{Permission, PlanFeature};
 
-/// Who works together and as what: roles and teams.
+/// Who is in an organisation and as what: members, invitations, roles, teams.
 #[derive(Debug)]
-pub struct Teams;
+pub struct Members;
 
 /// What the routes do.
 #[derive(Debug, Clone, Copy)]
 pub enum Action {
+    /// List members.
+    Members,
+    /// Change a member's role.
+    ChangeMember,
+    /// Take a member out.
+    RemoveMember,
+    /// Leave.
+    Leave,
+    /// Invite an address.
+    Invite,
+    /// List invitations.
+    Invitations,
+    /// Send another link.
+    ResendInvitation,
+    /// Revoke an invitation.
+    RevokeInvitation,
+    /// Accept an invitation.
+    AcceptInvitation,
     /// What roles and permissions there are.
     Roles,
     /// Make a role.
@@ -38,10 +58,70 @@ pub enum Action {
     RemoveTeamMember,
 }
 
-impl Function for Teams {
+impl Function for Members {
     type Action = Action;
-    const NAME: &'static str = "teams";
+    const NAME: &'static str = "members";
     const ROUTES: &'static [Route<Action>] = &[
+        Route::get(
+            "/api/v1/organizations/members",
+            "members.list",
+            Action::Members,
+            Access::Member(Permission::MembersRead),
+        ),
+        Route::delete(
+            "/api/v1/organizations/members/me",
+            "members.leave",
+            Action::Leave,
+            Access::Member(Permission::ProfileRead),
+        ),
+        Route::patch(
+            "/api/v1/organizations/members/:user_id",
+            "members.change",
+            Action::ChangeMember,
+            Access::Member(Permission::MembersWrite),
+        ),
+        Route::delete(
+            "/api/v1/organizations/members/:user_id",
+            "members.remove",
+            Action::RemoveMember,
+            Access::Member(Permission::MembersWrite),
+        ),
+        Route::post(
+            "/api/v1/organizations/invitations",
+            "invitations.create",
+            Action::Invite,
+            Access::Member(Permission::MembersWrite),
+        )
+        .feature(Feature::Invitations),
+        Route::get(
+            "/api/v1/organizations/invitations",
+            "invitations.list",
+            Action::Invitations,
+            Access::Member(Permission::MembersRead),
+        )
+        .feature(Feature::Invitations),
+        Route::post(
+            "/api/v1/organizations/invitations/:id/resend",
+            "invitations.resend",
+            Action::ResendInvitation,
+            Access::Member(Permission::MembersWrite),
+        )
+        .feature(Feature::Invitations),
+        Route::delete(
+            "/api/v1/organizations/invitations/:id",
+            "invitations.revoke",
+            Action::RevokeInvitation,
+            Access::Member(Permission::MembersWrite),
+        )
+        .feature(Feature::Invitations),
+        Route::post(
+            "/api/v1/invitations/accept",
+            "invitations.accept",
+            Action::AcceptInvitation,
+            Access::Member(Permission::ProfileRead),
+        )
+        .feature(Feature::Invitations)
+        .rate(RateClass::Auth),
         Route::get(
             "/api/v1/organizations/roles",
             "roles.list",
@@ -125,6 +205,15 @@ impl Function for Teams {
 
     async fn handle<P: Platform>(action: Action, cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
         match action {
+            Action::Members => members::list(cx).await,
+            Action::ChangeMember => members::change(cx).await,
+            Action::RemoveMember => members::remove(cx).await,
+            Action::Leave => members::leave(cx).await,
+            Action::Invite => invitations::create(cx).await,
+            Action::Invitations => invitations::list(cx).await,
+            Action::ResendInvitation => invitations::resend(cx).await,
+            Action::RevokeInvitation => invitations::revoke(cx).await,
+            Action::AcceptInvitation => invitations::accept(cx).await,
             Action::Roles => roles::list(cx).await,
             Action::CreateRole => roles::create(cx).await,
             Action::ChangeRole => roles::change(cx).await,

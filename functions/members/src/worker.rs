@@ -1,10 +1,10 @@
 //! The Worker.
 
-use edgekeep_core::organizations::Teams;
+use edgekeep_core::organizations::Members;
 use edgekeep_workers::{Request, Response};
 use worker::{Context, Env, event};
 
 #[event(fetch)]
 async fn fetch(request: Request, env: Env, context: Context) -> worker::Result<Response> {
-    edgekeep_workers::serve::<Teams>(request, env, context).await
+    edgekeep_workers::serve::<Members>(request, env, context).await
 }
