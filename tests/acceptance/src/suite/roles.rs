@@ -23,6 +23,7 @@ tests! { "roles":
     a_lower_plan_keeps_rights_as_they_are ["B-06"];
     roles_of_other_tenants_do_not_exist ["L-05" "B-09"];
     twenty_changes_at_once_follow_one_another ["B-11" "B-14"];
+    twenty_roles_given_at_once_follow_one_another ["B-11" "B-14"];
     a_role_is_either_given_or_deleted ["B-01"];
 }
 
@@ -468,6 +469,32 @@ fn twenty_changes_at_once_follow_one_another(api: &Api) {
     before.push(
         json!({"name": "busy", "base": "agent", "permissions": last["permissions"]}).to_string(),
     );
+    before.sort();
+    after.sort();
+    assert_eq!(before, after);
+}
+
+fn twenty_roles_given_at_once_follow_one_another(api: &Api) {
+    let host = host(api);
+    let agent = member(api, &host, "agent");
+    created(api, &host, "reader", "agent", &["jobs:read"]);
+    created(api, &host, "deputy", "admin", &["members:read"]);
+    let roles = ["reader", "admin", "deputy", "client"];
+    let answers = api.parallel(20, |index| give(api, &host, &agent, roles[index % 4]));
+    let done = answers.iter().filter(|one| one.status == 200).count();
+    assert!(done > 0);
+    for other in answers.iter().filter(|one| one.status != 200) {
+        other.refused(409, "STATE_CONFLICT");
+    }
+    // One after the other: each begins where another one ended, and the last is what holds.
+    let query = format!("action=member.change&target={}", agent.user);
+    let seen = changes(api, &host, &query);
+    assert_eq!(seen.len(), done);
+    let names = |side: &str| seen.iter().map(|one| text(&one[side]["role"]));
+    let mut before: Vec<_> = names("before").collect();
+    let mut after: Vec<_> = names("after").collect();
+    before.push(text(&me(api, &agent)["role"]));
+    after.push("agent".to_owned());
     before.sort();
     after.sort();
     assert_eq!(before, after);
