@@ -108,6 +108,7 @@ pub const OPEN: &[&str] = &[
     "GET /health",
     "GET /api/v1/slo/health",
     "GET /api/v1/billing/plans",
+    "GET /api/v1/organizations/here",
     "POST /api/v1/auth/register",
     "POST /api/v1/auth/verify",
     "GET /api/v1/auth/verify",

@@ -1,3 +1,3 @@
--- Undoes 0009_teams.sql.
+-- Undoes 0010_teams.sql.
 DROP TABLE team_members;
 DROP TABLE teams;

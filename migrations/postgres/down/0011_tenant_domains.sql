@@ -1,0 +1,2 @@
+-- Undoes 0011_tenant_domains.sql.
+DROP TABLE tenant_domains;
