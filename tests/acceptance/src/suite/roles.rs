@@ -490,9 +490,11 @@ fn twenty_roles_given_at_once_follow_one_another(api: &Api) {
     let query = format!("action=member.change&target={}", agent.user);
     let seen = changes(api, &host, &query);
     assert_eq!(seen.len(), done);
-    let names = |side: &str| seen.iter().map(|one| text(&one[side]["role"]));
-    let mut before: Vec<_> = names("before").collect();
-    let mut after: Vec<_> = names("after").collect();
+    let names = |side: &str| -> Vec<String> {
+        let roles = seen.iter().map(|one| text(&one[side]["role"]));
+        roles.collect()
+    };
+    let (mut before, mut after) = (names("before"), names("after"));
     before.push(text(&me(api, &agent)["role"]));
     after.push("agent".to_owned());
     before.sort();
