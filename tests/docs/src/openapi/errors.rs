@@ -80,6 +80,9 @@ pub(crate) fn implied(route: &RouteInfo, has_body: bool) -> Vec<Code> {
     if cookies && route.method != Method::Get {
         all.push(Code::CsrfFailed);
     }
+    if route.plan.is_some() {
+        all.push(Code::PlanUpgradeRequired);
+    }
     if route.idempotency != Idempotency::None {
         all.extend(IDEMPOTENT);
     }
@@ -105,6 +108,7 @@ pub(crate) fn response_name(status: u16) -> &'static str {
     match status {
         400 => "BadRequest",
         401 => "Unauthorized",
+        402 => "PaymentRequired",
         403 => "Forbidden",
         404 => "NotFound",
         408 => "RequestTimeout",

@@ -85,8 +85,10 @@ pub(crate) fn problem() -> Node {
             ("retryable", kind("boolean")),
             ("field", kind("string")),
             ("permission", kind("string")),
+            ("feature", kind("string")),
+            ("upgrade", kind("string")),
         ]),
-        &["field", "permission"],
+        &["field", "permission", "feature", "upgrade"],
     );
     let metadata = Node::map([
         ("requestId", kind("string")),
