@@ -110,6 +110,9 @@ fn show(operation: &Operation, named: &Named) -> Result<Node, String> {
     if let Some(feature) = route.feature {
         out.put("x-feature", Node::text(feature.name()));
     }
+    if let Some(plan) = route.plan {
+        out.put("x-plan-feature", Node::text(plan.name()));
+    }
     if let Some(most) = limit(route.rate) {
         let shown = Node::map([
             ("class", Node::text(route.rate.name())),

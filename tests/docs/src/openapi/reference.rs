@@ -156,9 +156,12 @@ fn rules(operation: &Operation) -> String {
     };
     let feature = route.feature.map(Feature::name);
     let feature = feature.map(|name| format!(" Feature: `{name}`."));
+    let plan = route.plan.map(|plan| plan.name());
+    let plan = plan.map(|name| format!(" On plans with `{name}`."));
     format!(
-        "Called by: {} {limit}{key}{} Name: `{}`.",
+        "Called by: {} {limit}{key}{}{} Name: `{}`.",
         operation.who(),
+        plan.unwrap_or_default(),
         feature.unwrap_or_default(),
         route.name
     )
