@@ -2,6 +2,7 @@
 
 use edgekeep_core::config::Feature;
 use edgekeep_core::http::{Code, Idempotency};
+use edgekeep_core::tenancy::PlanFeature;
 
 use super::errors;
 use super::node::Node;
@@ -156,7 +157,7 @@ fn rules(operation: &Operation) -> String {
     };
     let feature = route.feature.map(Feature::name);
     let feature = feature.map(|name| format!(" Feature: `{name}`."));
-    let plan = route.plan.map(|plan| plan.name());
+    let plan = route.plan.map(PlanFeature::name);
     let plan = plan.map(|name| format!(" On plans with `{name}`."));
     format!(
         "Called by: {} {limit}{key}{}{} Name: `{}`.",
