@@ -1,4 +1,4 @@
-//! Members, invitations, roles and teams: the deployable of [`edgekeep_core::organizations::Members`].
+//! Members, roles and teams: the deployable of [`edgekeep_core::organizations::Members`].
 
 #[cfg(all(target_family = "wasm", target_os = "wasi"))]
 mod spin;

@@ -1,13 +1,11 @@
 //! The members function's table.
 
-use super::{invitations, members, roles, teams};
-use crate::config::Feature;
-use crate::guard::rate_limit::RateClass;
+use super::{members, roles, teams};
 use crate::http::{Access, Context, Function, Idempotency, Interrupt, Reply, Route};
 use crate::port::Platform;
 use crate::tenancy::{Permission, PlanFeature};
 
-/// Who is in an organisation and as what: members, invitations, roles, teams.
+/// Who is in an organisation and as what: members, roles, teams.
 #[derive(Debug)]
 pub struct Members;
 
@@ -22,16 +20,6 @@ pub enum Action {
     RemoveMember,
     /// Leave.
     Leave,
-    /// Invite an address.
-    Invite,
-    /// List invitations.
-    Invitations,
-    /// Send another link.
-    ResendInvitation,
-    /// Revoke an invitation.
-    RevokeInvitation,
-    /// Accept an invitation.
-    AcceptInvitation,
     /// What roles and permissions there are.
     Roles,
     /// Make a role.
@@ -86,42 +74,6 @@ impl Function for Members {
             Action::RemoveMember,
             Access::Member(Permission::MembersWrite),
         ),
-        Route::post(
-            "/api/v1/organizations/invitations",
-            "invitations.create",
-            Action::Invite,
-            Access::Member(Permission::MembersWrite),
-        )
-        .feature(Feature::Invitations),
-        Route::get(
-            "/api/v1/organizations/invitations",
-            "invitations.list",
-            Action::Invitations,
-            Access::Member(Permission::MembersRead),
-        )
-        .feature(Feature::Invitations),
-        Route::post(
-            "/api/v1/organizations/invitations/:id/resend",
-            "invitations.resend",
-            Action::ResendInvitation,
-            Access::Member(Permission::MembersWrite),
-        )
-        .feature(Feature::Invitations),
-        Route::delete(
-            "/api/v1/organizations/invitations/:id",
-            "invitations.revoke",
-            Action::RevokeInvitation,
-            Access::Member(Permission::MembersWrite),
-        )
-        .feature(Feature::Invitations),
-        Route::post(
-            "/api/v1/invitations/accept",
-            "invitations.accept",
-            Action::AcceptInvitation,
-            Access::Member(Permission::ProfileRead),
-        )
-        .feature(Feature::Invitations)
-        .rate(RateClass::Auth),
         Route::get(
             "/api/v1/organizations/roles",
             "roles.list",
@@ -209,11 +161,6 @@ impl Function for Members {
             Action::ChangeMember => members::change(cx).await,
             Action::RemoveMember => members::remove(cx).await,
             Action::Leave => members::leave(cx).await,
-            Action::Invite => invitations::create(cx).await,
-            Action::Invitations => invitations::list(cx).await,
-            Action::ResendInvitation => invitations::resend(cx).await,
-            Action::RevokeInvitation => invitations::revoke(cx).await,
-            Action::AcceptInvitation => invitations::accept(cx).await,
             Action::Roles => roles::list(cx).await,
             Action::CreateRole => roles::create(cx).await,
             Action::ChangeRole => roles::change(cx).await,

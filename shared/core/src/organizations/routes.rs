@@ -1,12 +1,13 @@
 //! The organizations function's table.
 
-use super::{api_keys, audit, domains, mfa, tenants};
+use super::{api_keys, audit, domains, invitations, mfa, tenants};
 use crate::config::Feature;
+use crate::guard::rate_limit::RateClass;
 use crate::http::{Access, Context, Function, Idempotency, Interrupt, Reply, Route};
 use crate::port::Platform;
 use crate::tenancy::Permission;
 
-/// What belongs to a tenant as a whole: its name, domains, API keys, audit log.
+/// What belongs to a tenant as a whole: its name, domains, invitations, API keys, audit log.
 #[derive(Debug)]
 pub struct Organizations;
 
@@ -21,6 +22,16 @@ pub enum Action {
     Current,
     /// Rename it.
     Rename,
+    /// Invite an address.
+    Invite,
+    /// List invitations.
+    Invitations,
+    /// Send another link.
+    ResendInvitation,
+    /// Revoke an invitation.
+    RevokeInvitation,
+    /// Accept an invitation.
+    AcceptInvitation,
     /// Create an API key.
     CreateKey,
     /// List API keys.
@@ -76,6 +87,42 @@ impl Function for Organizations {
             Action::Rename,
             Access::Member(Permission::OrganizationWrite),
         ),
+        Route::post(
+            "/api/v1/organizations/invitations",
+            "invitations.create",
+            Action::Invite,
+            Access::Member(Permission::MembersWrite),
+        )
+        .feature(Feature::Invitations),
+        Route::get(
+            "/api/v1/organizations/invitations",
+            "invitations.list",
+            Action::Invitations,
+            Access::Member(Permission::MembersRead),
+        )
+        .feature(Feature::Invitations),
+        Route::post(
+            "/api/v1/organizations/invitations/:id/resend",
+            "invitations.resend",
+            Action::ResendInvitation,
+            Access::Member(Permission::MembersWrite),
+        )
+        .feature(Feature::Invitations),
+        Route::delete(
+            "/api/v1/organizations/invitations/:id",
+            "invitations.revoke",
+            Action::RevokeInvitation,
+            Access::Member(Permission::MembersWrite),
+        )
+        .feature(Feature::Invitations),
+        Route::post(
+            "/api/v1/invitations/accept",
+            "invitations.accept",
+            Action::AcceptInvitation,
+            Access::Member(Permission::ProfileRead),
+        )
+        .feature(Feature::Invitations)
+        .rate(RateClass::Auth),
         Route::post(
             "/api/v1/api-keys",
             "api_keys.create",
@@ -164,6 +211,11 @@ impl Function for Organizations {
             Action::Create => tenants::create(cx).await,
             Action::Current => tenants::current(cx).await,
             Action::Rename => tenants::rename(cx).await,
+            Action::Invite => invitations::create(cx).await,
+            Action::Invitations => invitations::list(cx).await,
+            Action::ResendInvitation => invitations::resend(cx).await,
+            Action::RevokeInvitation => invitations::revoke(cx).await,
+            Action::AcceptInvitation => invitations::accept(cx).await,
             Action::CreateKey => api_keys::create(cx).await,
             Action::ListKeys => api_keys::list(cx).await,
             Action::GetKey => api_keys::get(cx).await,
