@@ -1,3 +1,3 @@
--- Undoes 0010_teams.sql.
+-- Undoes 0011_teams.sql.
 DROP TABLE team_members;
 DROP TABLE teams;

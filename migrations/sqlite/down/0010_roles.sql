@@ -1,4 +1,4 @@
--- Undoes 0009_roles.sql. Who had a role that a tenant made held a part of what its base holds, which the
+-- Undoes 0010_roles.sql. Who had a role that a tenant made held a part of what its base holds, which the
 -- schema before cannot say: they become clients, who hold the least, and open invitations to such a role end.
 ALTER TABLE plans DROP COLUMN features;
 UPDATE invitations SET revoked_at = created_at

@@ -1,2 +1,0 @@
--- Undoes 0011_tenant_domains.sql.
-DROP TABLE tenant_domains;
