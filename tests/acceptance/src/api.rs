@@ -44,6 +44,11 @@ impl Api {
         }
     }
 
+    /// Where the server answers.
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
     /// The time here, which is the time of a server on this machine.
     pub fn now(&self) -> Millis {
         let since = std::time::SystemTime::now()

@@ -16,6 +16,7 @@ mod billing;
 mod docs;
 mod email_change;
 mod guard;
+mod guides;
 mod health;
 mod invitations;
 mod jobs;
@@ -103,6 +104,7 @@ pub fn all() -> Vec<Test> {
         scheduler::tests(),
         journey::tests(),
         metrics::tests(),
+        guides::tests(),
         at_rest::tests(),
     ]
     .into_iter()

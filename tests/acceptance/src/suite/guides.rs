@@ -1,0 +1,100 @@
+//! What people run as it stands: commands of docs/, and the scripts that are for deployments, against
+//! the server under test.
+
+use std::path::Path;
+use std::process::Command;
+
+use super::tests;
+use crate::api::Api;
+
+tests! { "guides":
+    the_guide_to_tokens_works ["A-38" "A-45"];
+    the_smoke_test_tries_every_way_in ["A-42"];
+}
+
+fn the_guide_to_tokens_works(api: &Api) {
+    run_page(api, "jwt.md");
+}
+
+fn the_smoke_test_tries_every_way_in(api: &Api) {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/smoke");
+    let smoke = |url: &str| {
+        let mut command = Command::new(&script);
+        command.arg(url).env("SMOKE_REQUIRE", "all").output().unwrap()
+    };
+    let output = smoke(api.base());
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{told}");
+    for way in ["password", "refresh", "second factor", "providers", "API key", "service token"] {
+        let ok = |line: &str| line.starts_with(&format!("{way}:")) && line.ends_with(" ok");
+        assert!(told.lines().any(ok), "{way}: {told}");
+    }
+    // It fails where nothing is right.
+    assert!(!smoke(crate::idp::ISSUER).status.success());
+}
+
+/// A block of commands and what they must print.
+struct Step {
+    commands: String,
+    expected: String,
+}
+
+fn run_page(api: &Api, name: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs").join(name);
+    let steps = steps(&std::fs::read_to_string(&path).unwrap());
+    assert!(steps.len() > 5, "{name} has hardly any commands");
+    // One shell, as somebody would use who follows the page.
+    let mut script = String::from("set -eu\n");
+    for step in &steps {
+        script.push_str(&step.commands);
+        script.push_str("printf '%s\\n' '--- next ---'\n");
+    }
+    let output = Command::new("sh")
+        .args(["-c", &script])
+        .env("API", api.base())
+        .output()
+        .unwrap();
+    let (told, problems) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
+    let mut printed = told.split("--- next ---\n");
+    for step in &steps {
+        let printed = printed.next().unwrap_or_default();
+        let fits = fits(&step.expected, printed);
+        assert!(fits, "{name}:\n{}printed:\n{printed}{problems}", step.commands);
+    }
+    assert!(output.status.success(), "{name}: {problems}");
+}
+
+/// The blocks of `sh`, each with the block of `text` after it, if there is one.
+fn steps(page: &str) -> Vec<Step> {
+    let mut steps: Vec<Step> = Vec::new();
+    for (at, block) in page.split("```").enumerate() {
+        let (language, body) = block.split_once('\n').unwrap_or((block, ""));
+        match language {
+            // Every other part stands between fences.
+            _ if at % 2 == 0 => {}
+            "sh" => steps.push(Step {
+                commands: body.to_owned(),
+                expected: String::new(),
+            }),
+            "text" => body.clone_into(&mut steps.last_mut().unwrap().expected),
+            other => panic!("a block of {other:?}"),
+        }
+    }
+    steps
+}
+
+/// Whether it is the same text, where `…` stands for any.
+fn fits(expected: &str, printed: &str) -> bool {
+    let mut rest = printed;
+    for (at, part) in expected.split('…').enumerate() {
+        let found = rest.find(part);
+        let Some(start) = found.filter(|start| at > 0 || *start == 0) else {
+            return false;
+        };
+        rest = &rest[start + part.len()..];
+    }
+    rest.is_empty()
+}
