@@ -20,12 +20,23 @@ fn the_smoke_test_tries_every_way_in(api: &Api) {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/smoke");
     let smoke = |url: &str| {
         let mut command = Command::new(&script);
-        command.arg(url).env("SMOKE_REQUIRE", "all").output().unwrap()
+        command
+            .arg(url)
+            .env("SMOKE_REQUIRE", "all")
+            .output()
+            .unwrap()
     };
     let output = smoke(api.base());
     let told = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{told}");
-    for way in ["password", "refresh", "second factor", "providers", "API key", "service token"] {
+    for way in [
+        "password",
+        "refresh",
+        "second factor",
+        "providers",
+        "API key",
+        "service token",
+    ] {
         let ok = |line: &str| line.starts_with(&format!("{way}:")) && line.ends_with(" ok");
         assert!(told.lines().any(ok), "{way}: {told}");
     }
@@ -40,7 +51,9 @@ struct Step {
 }
 
 fn run_page(api: &Api, name: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs").join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../docs")
+        .join(name);
     let steps = steps(&std::fs::read_to_string(&path).unwrap());
     assert!(steps.len() > 5, "{name} has hardly any commands");
     // One shell, as somebody would use who follows the page.
@@ -62,7 +75,11 @@ fn run_page(api: &Api, name: &str) {
     for step in &steps {
         let printed = printed.next().unwrap_or_default();
         let fits = fits(&step.expected, printed);
-        assert!(fits, "{name}:\n{}printed:\n{printed}{problems}", step.commands);
+        assert!(
+            fits,
+            "{name}:\n{}printed:\n{printed}{problems}",
+            step.commands
+        );
     }
     assert!(output.status.success(), "{name}: {problems}");
 }
