@@ -4,10 +4,11 @@ use serde_json::json;
 
 use super::key;
 use super::service::{one, record};
-use super::store::{END_BEFORE, LOCK_TENANT, RECORD_CREATED, REPLACE, REROLL};
+use super::store::{END_BEFORE, RECORD_CREATED, REPLACE, REROLL};
 use crate::fields::Fields;
 use crate::http::{Code, Context, Error, Guarded, Interrupt, Reply};
 use crate::port::Platform;
+use crate::tenancy::LOCK;
 use crate::time::{Millis, SECOND};
 
 /// Longest time in which both secrets are accepted, in seconds.
@@ -48,7 +49,7 @@ pub(in super::super) async fn reroll<P: Platform>(cx: &Context<'_, P>) -> Result
     let both = |time: Millis| [old.id.as_str().into(), id.into(), time.into()];
     let made = json!({"after": {"replaces": old.id, "overlapEndsAt": old_end.rfc3339()}});
     let guarded = Guarded {
-        lock: Some(LOCK_TENANT.bind(&actor.tenant, [])),
+        lock: Some(LOCK.bind(&actor.tenant, [])),
         change,
         record: record(
             cx,

@@ -6,14 +6,14 @@ use super::key::{self, Environment};
 use super::model::Shown;
 use super::network;
 use super::store::{
-    DELETE, GET, INSERT, LIST, LOCK_TENANT, RECORD_CREATED, RECORD_DELETED, RECORD_REVOKED, REVOKE,
+    DELETE, GET, INSERT, LIST, RECORD_CREATED, RECORD_DELETED, RECORD_REVOKED, REVOKE,
 };
 use crate::audit::{Entry, Record};
 use crate::fields::Fields;
 use crate::http::{Actor, Code, Context, Error, Guarded, Interrupt, Page, Reply};
 use crate::port::{DatabaseError, Platform};
 use crate::sql::TenantQuery;
-use crate::tenancy::ApiScope;
+use crate::tenancy::{ApiScope, LOCK};
 use crate::time::Millis;
 
 /// Creates a key and shows it, this one time. A replayed answer has no key in it.
@@ -53,7 +53,7 @@ pub(in super::super) async fn create<P: Platform>(cx: &Context<'_, P>) -> Result
         "environment": environment.name(),
     }});
     let guarded = Guarded {
-        lock: Some(LOCK_TENANT.bind(&actor.tenant, [])),
+        lock: Some(LOCK.bind(&actor.tenant, [])),
         change,
         record: record(
             cx,
@@ -111,7 +111,7 @@ pub(in super::super) async fn revoke<P: Platform>(cx: &Context<'_, P>) -> Result
     let (actor, key) = one(cx).await?;
     let rows = cx
         .batch(&[
-            LOCK_TENANT.bind(&actor.tenant, []),
+            LOCK.bind(&actor.tenant, []),
             record(cx, &actor, &RECORD_REVOKED, "api_key.revoke", &key.id, None)?.statement,
             REVOKE.bind(&actor.tenant, [key.id.as_str().into(), cx.now.into()]),
         ])
@@ -126,7 +126,7 @@ pub(in super::super) async fn delete<P: Platform>(cx: &Context<'_, P>) -> Result
     let (actor, key) = one(cx).await?;
     let rows = cx
         .batch(&[
-            LOCK_TENANT.bind(&actor.tenant, []),
+            LOCK.bind(&actor.tenant, []),
             record(cx, &actor, &RECORD_DELETED, "api_key.delete", &key.id, None)?.statement,
             DELETE.bind(&actor.tenant, [key.id.as_str().into(), cx.now.into()]),
         ])

@@ -9,10 +9,6 @@ macro_rules! shown {
 }
 
 crate::queries! {
-    /// `?1` tenant. Changes nothing; who comes next waits for the end of our batch, and then
-    /// sees what it wrote.
-    LOCK_TENANT: TenantQuery = "api_keys.lock_tenant",
-        "UPDATE tenants SET epoch = epoch WHERE id = ?1";
     /// `?1` tenant, `?2` id, `?3` user, `?4` name, `?5` secret hash, `?6` scopes, `?7` now,
     /// `?8` end, `?9` environment, `?10` networks. Only while the plan allows one more; a key
     /// that was rerolled counts as its successor.
