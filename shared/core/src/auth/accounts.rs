@@ -3,6 +3,14 @@
 use crate::port::DatabaseError;
 use crate::sql::Row;
 
+/// The columns of [`Account`], in its order.
+macro_rules! account_columns {
+    () => {
+        "u.id, u.password_hash, u.email_verified_at, u.disabled_at, m.tenant_id, m.role"
+    };
+}
+pub(super) use account_columns;
+
 crate::queries! {
     /// `?1` address.
     KNOWN: SystemQuery = "accounts.known", "
@@ -85,21 +93,22 @@ crate::queries! {
             AND disabled_at IS NULL
         RETURNING id";
     /// `?1` address. The newest membership is where the session starts.
-    ACCOUNT: SystemQuery = "accounts.by_email", "
-        SELECT u.id, u.password_hash, u.email_verified_at, u.disabled_at, m.tenant_id, m.role
+    ACCOUNT: SystemQuery = "accounts.by_email", concat!("
+        SELECT ", account_columns!(), "
         FROM users u
         JOIN memberships m ON m.user_id = u.id
         JOIN tenants t ON t.id = m.tenant_id
         WHERE u.email = ?1 AND t.deleted_at IS NULL
-        ORDER BY m.created_at DESC, m.tenant_id LIMIT 1";
+        ORDER BY m.created_at DESC, m.tenant_id LIMIT 1");
 }
 
 /// What sign-in reads of an account ([`ACCOUNT`]).
 pub(super) struct Account {
     pub(super) user: String,
     pub(super) password_hash: String,
-    /// Confirmed, and not disabled.
-    pub(super) active: bool,
+    /// Its address is confirmed.
+    pub(super) verified: bool,
+    pub(super) disabled: bool,
     pub(super) tenant: String,
     pub(super) role: String,
 }
@@ -109,7 +118,8 @@ impl Account {
         Ok(Self {
             user: row.text(0)?.to_owned(),
             password_hash: row.text(1)?.to_owned(),
-            active: row.opt_int(2)?.is_some() && row.opt_int(3)?.is_none(),
+            verified: row.opt_int(2)?.is_some(),
+            disabled: row.opt_int(3)?.is_some(),
             tenant: row.text(4)?.to_owned(),
             role: row.text(5)?.to_owned(),
         })

@@ -33,7 +33,8 @@ pub(super) async fn login<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Int
         .as_ref()
         .map(|account| account.password_hash.as_str());
     let right = password::verify(&password, stored)?;
-    let Some(account) = account.filter(|account| right && account.active) else {
+    let Some(account) = account.filter(|account| right && account.verified && !account.disabled)
+    else {
         return Err(attempt.failed(Code::CredentialsInvalid, cx.now).into());
     };
 

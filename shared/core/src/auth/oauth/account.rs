@@ -8,11 +8,9 @@ use serde_json::{Value as Json, json};
 use super::flow::Flow;
 use super::profile::Person;
 use super::provider::Provider;
-use super::store::{
-    Account, BY_EMAIL, BY_IDENTITY, INSERT_VERIFIED, LINK, LIST, TAKE_OVER, UNLINK,
-};
+use super::store::{BY_IDENTITY, INSERT_VERIFIED, LINK, LIST, TAKE_OVER, UNLINK};
 use crate::audit::Entry;
-use crate::auth::accounts::{INSERT_FOUNDER, INSERT_TENANT};
+use crate::auth::accounts::{ACCOUNT, Account, INSERT_FOUNDER, INSERT_TENANT};
 use crate::auth::session::{self, SignIn};
 use crate::auth::{mfa, password};
 use crate::config::Feature;
@@ -53,7 +51,7 @@ async fn sign_in<P: Platform>(
     let rows = cx
         .batch(&[
             BY_IDENTITY.bind([provider.id.as_str().into(), person.subject.as_str().into()]),
-            BY_EMAIL.bind([email.unwrap_or_default().into()]),
+            ACCOUNT.bind([email.unwrap_or_default().into()]),
         ])
         .await?;
     let account = |index: usize| -> Result<Option<Account>, DatabaseError> {
@@ -90,6 +88,7 @@ async fn sign_in<P: Platform>(
     }
     let account = Account {
         user: cx.new_id("usr")?,
+        password_hash: password::UNUSABLE.to_owned(),
         verified: true,
         disabled: false,
         tenant: cx.new_id("ten")?,

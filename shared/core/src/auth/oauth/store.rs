@@ -1,26 +1,17 @@
 //! Accounts at providers, and the users they belong to.
 
-use crate::port::DatabaseError;
-use crate::sql::Row;
+use crate::auth::accounts::account_columns;
 
 crate::queries! {
     /// `?1` provider, `?2` subject there. The newest membership is where the session starts.
-    BY_IDENTITY: SystemQuery = "oauth.by_identity", "
-        SELECT u.id, u.email_verified_at, u.disabled_at, m.tenant_id, m.role
+    BY_IDENTITY: SystemQuery = "oauth.by_identity", concat!("
+        SELECT ", account_columns!(), "
         FROM identities i
         JOIN users u ON u.id = i.user_id
         JOIN memberships m ON m.user_id = u.id
         JOIN tenants t ON t.id = m.tenant_id
         WHERE i.provider = ?1 AND i.subject = ?2 AND t.deleted_at IS NULL
-        ORDER BY m.created_at DESC, m.tenant_id LIMIT 1";
-    /// `?1` address.
-    BY_EMAIL: SystemQuery = "oauth.by_email", "
-        SELECT u.id, u.email_verified_at, u.disabled_at, m.tenant_id, m.role
-        FROM users u
-        JOIN memberships m ON m.user_id = u.id
-        JOIN tenants t ON t.id = m.tenant_id
-        WHERE u.email = ?1 AND t.deleted_at IS NULL
-        ORDER BY m.created_at DESC, m.tenant_id LIMIT 1";
+        ORDER BY m.created_at DESC, m.tenant_id LIMIT 1");
     /// `?1` provider, `?2` subject, `?3` user, `?4` now: only if that user exists. A subject that
     /// is linked already stays where it is.
     LINK: SystemQuery = "oauth.link", "
@@ -52,25 +43,4 @@ crate::queries! {
             AND (EXISTS (SELECT 1 FROM users u WHERE u.id = ?1 AND u.password_hash <> ?3)
                 OR EXISTS (SELECT 1 FROM identities o WHERE o.user_id = ?1 AND o.provider <> ?2))
         RETURNING subject";
-}
-
-/// An account as sign-in sees it.
-pub(super) struct Account {
-    pub(super) user: String,
-    pub(super) verified: bool,
-    pub(super) disabled: bool,
-    pub(super) tenant: String,
-    pub(super) role: String,
-}
-
-impl Account {
-    pub(super) fn from_row(row: &Row) -> Result<Self, DatabaseError> {
-        Ok(Self {
-            user: row.text(0)?.to_owned(),
-            verified: row.opt_int(1)?.is_some(),
-            disabled: row.opt_int(2)?.is_some(),
-            tenant: row.text(3)?.to_owned(),
-            role: row.text(4)?.to_owned(),
-        })
-    }
 }
