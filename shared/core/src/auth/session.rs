@@ -183,7 +183,7 @@ pub(super) async fn refresh<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, I
         tenant: &session.tenant,
         session: &presented.session,
         role: &session.role,
-        amr: session.assured_amr(),
+        amr: &session.amr,
     };
     Ok(tokens(cx, &subject, &successor, keep)?)
 }

@@ -23,9 +23,7 @@ crate::queries! {
         SELECT s.refresh_counter, s.refreshed_at,
             CASE WHEN s.ends_at < s.expires_at THEN s.ends_at ELSE s.expires_at END AS last_refresh,
             s.revoked_at, s.user_id,
-            s.tenant_id, m.role, u.disabled_at, t.deleted_at, s.amr,
-            (SELECT COUNT(*) FROM mfa_factors f
-                WHERE f.user_id = u.id AND f.enabled_at IS NOT NULL) AS factors
+            s.tenant_id, m.role, u.disabled_at, t.deleted_at, s.amr
         FROM sessions s
         JOIN users u ON u.id = s.user_id
         JOIN tenants t ON t.id = s.tenant_id
@@ -93,8 +91,6 @@ pub(super) struct Session {
     pub(super) tenant: String,
     pub(super) role: String,
     pub(super) amr: String,
-    /// Whether the user has a second factor now.
-    pub(super) second: bool,
 }
 
 impl Session {
@@ -110,16 +106,6 @@ impl Session {
             tenant: row.text(5)?.to_owned(),
             role: row.text(6)?.to_owned(),
             amr: row.text(9)?.to_owned(),
-            second: row.int(10)? > 0,
         })
-    }
-
-    /// How the session was proven, as far as it still counts: a second factor that was turned
-    /// off since does not.
-    pub(super) fn assured_amr(&self) -> &str {
-        match self.amr.split_once(' ') {
-            Some((first, _)) if !self.second => first,
-            _ => &self.amr,
-        }
     }
 }

@@ -6,7 +6,7 @@ use super::tests;
 use crate::answer::Answer;
 use crate::api::Api;
 use crate::authenticator::code;
-use crate::fixture::{Founder, PASSWORD, founder, login, mail, text};
+use crate::fixture::{Founder, PASSWORD, founder, login, mail, switch, text};
 
 const STEP: i64 = 30_000;
 const MINUTE: i64 = 60_000;
@@ -20,7 +20,8 @@ tests! { "mfa":
     recovery_codes_work_once ["D-07" "D-03"];
     wrong_codes_lock_all_factors ["D-08"];
     turning_off_needs_fresh_proof ["D-09"];
-    assurance_ends_with_the_factor ["D-09"];
+    assurance_ends_with_the_factor ["D-09" "D-10"];
+    a_move_keeps_no_assurance_without_the_factor ["D-09"];
     mailed_codes_are_a_second_factor ["D-05"];
     mailed_codes_run_out ["D-05"];
     a_tenant_may_ask_for_it ["D-10"];
@@ -327,15 +328,34 @@ fn assurance_ends_with_the_factor(api: &Api) {
     let tokens = armed.sign_in(api, 0);
     let other = armed.sign_in(api, STEP);
     let access = text(&tokens["access_token"]);
+    require(api, &access, "all").data(200);
     act(api, &access, "disable", &json!({"method": "all"})).data(200);
-    api.get("/api/v1/auth/me")
-        .bearer(&text(&other["access_token"]))
-        .later(STEP)
-        .send()
-        .data(200);
+    // A session that had proven it stands like one that never did, at once.
+    let there = text(&other["access_token"]);
+    let moved = api.get("/api/v1/auth/me").bearer(&there).later(STEP);
+    moved.send().refused(403, "MFA_REQUIRED");
     let next = refreshed(api, &other);
     assert_eq!(claims(&text(&next["access_token"]))["aal"], 1);
     assert_eq!(claims(&text(&next["access_token"]))["amr"], json!(["pwd"]));
+}
+
+fn a_move_keeps_no_assurance_without_the_factor(api: &Api) {
+    let armed = armed(api);
+    let tokens = armed.sign_in(api, 0);
+    let access = text(&tokens["access_token"]);
+    let created = api
+        .post("/api/v1/organizations", &json!({"name": "Second"}))
+        .bearer(&access)
+        .send()
+        .data(201);
+    let tenant = text(&created["id"]);
+    let there = switch(api, &access, &tenant).data(200);
+    let there = text(&there["access_token"]);
+    assert_eq!(claims(&there)["aal"], 2);
+    act(api, &there, "disable", &json!({})).data(200);
+    let back = switch(api, &there, &armed.founder.tenant).data(200);
+    let back = claims(&text(&back["access_token"]));
+    assert_eq!((&back["aal"], &back["amr"]), (&json!(1), &json!(["pwd"])));
 }
 
 fn mailed_code(api: &Api, email: &str) -> String {

@@ -7,12 +7,13 @@ use super::oauth::{person, sign_in};
 use super::tests;
 use crate::answer::Answer;
 use crate::api::Api;
-use crate::fixture::{PASSWORD, founder, login, mail_token, new_email, text};
+use crate::fixture::{PASSWORD, founder, invite, login, mail_token, new_email, text};
 
 tests! { "proof":
     closing_asks_for_the_second_factor ["D-09"];
     another_address_asks_for_the_second_factor ["D-09"];
     one_code_proves_once ["D-06"];
+    closing_waits_for_what_its_user_does_meanwhile [];
     who_has_no_password_signs_in_again ["D-11"];
     who_has_no_password_sets_one ["A-33" "D-13"];
 }
@@ -88,6 +89,26 @@ fn one_code_proves_once(api: &Api) {
     assert_eq!(done, 1, "{answers:?}");
     let rest = answers.iter().filter(|status| [401, 429].contains(status));
     assert_eq!(rest.count(), 19, "{answers:?}");
+}
+
+/// Whatever is done in the same moment is done before or not at all, and nobody waits for ever:
+/// locks are taken in one order.
+fn closing_waits_for_what_its_user_does_meanwhile(api: &Api) {
+    for _ in 0..5 {
+        let founder = founder(api);
+        let access = founder.access.as_str();
+        let answers = api.parallel(10, |n| match n {
+            4 => close(api, access, &json!({"password": PASSWORD}), 0).status,
+            n if n % 2 == 0 => invite(api, &founder, &new_email(api), "agent").status,
+            _ => {
+                let body = json!({"name": "k"});
+                let call = api.post("/api/v1/api-keys", &body);
+                call.bearer(access).send().status
+            }
+        });
+        assert_eq!(answers[4], 200, "{answers:?}");
+        assert!(answers.iter().all(|status| *status < 500), "{answers:?}");
+    }
 }
 
 fn who_has_no_password_signs_in_again(api: &Api) {

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::factors::Own;
 use super::fresh::{self, Given};
 use super::recovery;
-use super::store::{DELETE_CODES, DROP_CODES, INSERT_CODES, Kind, TURN_OFF};
+use super::store::{DELETE_CODES, DROP_CODES, INSERT_CODES, Kind, LOWER, TURN_OFF};
 use crate::audit::Record;
 use crate::fields::Fields;
 use crate::guard::lockout::MFA;
@@ -13,7 +13,8 @@ use crate::http::{Code, Context, Error, Interrupt, Reply};
 use crate::port::Platform;
 use crate::sql::Statement;
 
-/// Turns a factor off, or all. Sessions keep their assurance until they are refreshed.
+/// Turns a factor off, or all. Without the last one every session counts as proven by one factor,
+/// from the next request on; what access tokens say to others ends with them.
 pub(in crate::auth) async fn disable<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
     let mut fields = Fields::parse_or_empty(cx.request.body)?;
     let method = fields.opt_text("method", 1, 20)?;
@@ -42,10 +43,11 @@ pub(in crate::auth) async fn disable<P: Platform>(cx: &Context<'_, P>) -> Result
             kind.map(Kind::name).into(),
             mark.as_str().into(),
         ]),
-        DROP_CODES.bind([user.into(), mark.into()]),
+        DROP_CODES.bind([user.into(), mark.as_str().into()]),
+        LOWER.bind([user.into(), mark.into()]),
     ];
     let rows = spend(cx, &own, &given, record, rest).await?;
-    if rows.iter().nth_back(1).is_none_or(Vec::is_empty) {
+    if rows.first().is_none_or(Vec::is_empty) {
         return Err(Error::new(Code::MfaCodeInvalid).into());
     }
     Ok(Reply::ok(&json!({"status": "disabled"})))
@@ -97,18 +99,20 @@ fn off() -> Error {
 }
 
 /// Demands fresh proof and spends it together with what it is for, in this order: lockout,
-/// claim, entry, `rest`.
-async fn spend<P: Platform>(
+/// claim, entry, `rest`, whose rows come back.
+async fn spend<P: Platform, const N: usize>(
     cx: &Context<'_, P>,
     own: &Own,
     given: &Given,
     record: Record,
-    rest: [Statement; 2],
+    rest: [Statement; N],
 ) -> Result<Vec<Vec<crate::sql::Row>>, Error> {
     let proof = fresh::second(cx, &own.actor, &own.owner, given).await?;
     let user = own.actor.user.as_str();
     let mut writes = Vec::from(MFA.forgive(user, user));
     writes.extend([proof.claim(user, &record.id, cx.now), record.statement]);
+    let before = writes.len();
     writes.extend(rest);
-    cx.batch(&writes).await
+    let mut rows = cx.batch(&writes).await?;
+    Ok(rows.split_off(before.min(rows.len())))
 }

@@ -143,6 +143,12 @@ crate::queries! {
             AND EXISTS (SELECT 1 FROM audit_log WHERE id = ?2)
             AND NOT EXISTS (SELECT 1 FROM mfa_factors
                 WHERE user_id = ?1 AND enabled_at IS NOT NULL)";
+    /// `?1` user, `?2` the entry that must be there: without a factor no session has proven one.
+    LOWER: CredentialQuery = "mfa.lower_sessions", "
+        UPDATE sessions SET amr = REPLACE(amr, ' otp', '')
+        WHERE user_id = ?1 AND revoked_at IS NULL AND EXISTS (SELECT 1 FROM audit_log WHERE id = ?2)
+            AND NOT EXISTS (SELECT 1 FROM mfa_factors
+                WHERE user_id = ?1 AND enabled_at IS NOT NULL)";
     /// `?1` user, `?2` the entry that must be there.
     DELETE_CODES: CredentialQuery = "mfa.delete_codes", "
         DELETE FROM mfa_recovery_codes WHERE user_id = ?1
