@@ -136,41 +136,22 @@ fn jobs_wait_while_they_are_off() {
     });
 }
 
-/// Signs somebody in through the provider `hub` that the outside plays.
-async fn through_hub(world: &World, subject: i64, email: &str) -> Answer {
-    world.outside_at("/token", &json!({"access_token": "t"}));
-    world.outside_at("/user", &json!({"id": subject}));
-    let emails = json!([{"email": email, "primary": true, "verified": true}]);
-    world.outside_at("/user/emails", &emails);
-    let start = Call::new("GET", "/api/v1/auth/oauth/hub/start?mode=bearer");
-    let start = world.send(start).await;
-    let place = start.0.header("location").unwrap().to_owned();
-    let state = place.split("state=").nth(1).unwrap();
-    let state = state.split('&').next().unwrap();
-    let cookie = start.0.header("set-cookie").unwrap();
-    let cookie = cookie.split(';').next().unwrap().to_owned();
-    let path = format!("/api/v1/auth/oauth/hub/callback?code=c&state={state}");
-    world
-        .send(Call::new("GET", &path).header("cookie", &cookie))
-        .await
-}
-
 /// Rows: Q-17
 #[test]
 fn a_closed_registration_has_no_side_door() {
     run(async || {
         let world = World::new(&[]).await;
-        through_hub(&world, 1, "known@example.com").await.data(200);
+        world.through_hub(1, "known@example.com").await.data(200);
 
         let closed = world.with(&[("FEATURES_DISABLED", "registration")]);
         let answer = closed.register("new@example.com").await;
         assert_eq!(code(&answer), "FEATURE_DISABLED");
-        let answer = through_hub(&closed, 2, "new@example.com").await;
+        let answer = closed.through_hub(2, "new@example.com").await;
         assert_eq!(
             (answer.status(), code(&answer)),
             (404, "FEATURE_DISABLED".to_owned())
         );
         // Whoever has an account goes on.
-        through_hub(&closed, 1, "known@example.com").await.data(200);
+        closed.through_hub(1, "known@example.com").await.data(200);
     });
 }

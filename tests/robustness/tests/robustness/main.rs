@@ -1,16 +1,25 @@
 //! What happens when clients, databases and stores misbehave.
 
+/// The acceptance suite's authenticator app.
+#[path = "../../../acceptance/src/authenticator.rs"]
+mod authenticator;
+
 mod accounts;
 mod audit;
 mod clients;
 mod denied;
 mod faults;
+mod faults_of_accounts;
+mod faults_of_factors;
+mod faults_of_organizations;
 mod features;
 mod health;
 mod jobs;
 mod keys;
+mod mails;
 mod metrics;
 mod odd_requests;
 mod passwords;
+mod resources;
 mod stripe;
 mod tenancy;

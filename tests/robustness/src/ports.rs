@@ -1,0 +1,150 @@
+//! The ports that fail when they are told to.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::future::pending;
+
+use edgekeep_core::port::{
+    self, DatabaseError, Dialect, KeyValueError, OutboundError, OutboundRequest, OutboundResponse,
+};
+use edgekeep_core::sql::{Row, Statement};
+use edgekeep_core::time::Millis;
+use edgekeep_native::{Memory, Platform};
+
+/// What the database does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// Works.
+    None,
+    /// The nth call from now (from 1) is lost on its way there.
+    Before(u32),
+    /// The nth call from now is done, but its answer is lost: what D1's clients must expect.
+    After(u32),
+    /// Every call fails.
+    Down,
+    /// No call ever answers.
+    Hangs,
+    /// There is no binding.
+    Missing,
+}
+
+/// The outside: keeps what was sent to it and answers what it was told to; the real one until
+/// it was told.
+pub struct Network {
+    pub(crate) inner: Platform,
+    pub(crate) sent: RefCell<Vec<OutboundRequest>>,
+    pub(crate) answer: RefCell<Option<Result<OutboundResponse, OutboundError>>>,
+    /// Answers of single places, by how their URL ends; these come first.
+    pub(crate) places: RefCell<BTreeMap<&'static str, String>>,
+}
+
+impl port::Outbound for Network {
+    async fn send(&self, request: OutboundRequest) -> Result<OutboundResponse, OutboundError> {
+        let body = {
+            let places = self.places.borrow();
+            let place = places.iter().find(|(end, _)| request.url.ends_with(*end));
+            place.map(|(_, body)| body.clone().into_bytes())
+        };
+        if let Some(body) = body {
+            self.sent.borrow_mut().push(request);
+            return Ok(OutboundResponse { status: 200, body });
+        }
+        let told = self.answer.borrow().clone();
+        let Some(answer) = told else {
+            return port::Platform::outbound(&self.inner).send(request).await;
+        };
+        self.sent.borrow_mut().push(request);
+        answer
+    }
+}
+
+pub struct FaultyDatabase {
+    pub(crate) inner: Platform,
+    pub(crate) fault: Cell<Fault>,
+}
+
+pub struct FaultyStore {
+    pub(crate) inner: Platform,
+    pub(crate) down: Cell<bool>,
+}
+
+impl FaultyDatabase {
+    /// Whether this call is lost, before or after it is done.
+    fn strike(&self) -> (bool, bool) {
+        let (next, before, after) = match self.fault.get() {
+            Fault::Before(0 | 1) => (Fault::None, true, false),
+            Fault::Before(n) => (Fault::Before(n - 1), false, false),
+            Fault::After(0 | 1) => (Fault::None, false, true),
+            Fault::After(n) => (Fault::After(n - 1), false, false),
+            Fault::Down => (Fault::Down, true, false),
+            other => (other, false, false),
+        };
+        self.fault.set(next);
+        (before, after)
+    }
+}
+
+fn lost() -> DatabaseError {
+    DatabaseError::Unavailable("injected".to_owned())
+}
+
+impl port::Database for FaultyDatabase {
+    fn dialect(&self) -> Dialect {
+        Dialect::Sqlite
+    }
+
+    async fn query(&self, statement: &Statement) -> Result<Vec<Row>, DatabaseError> {
+        let rows = self.batch(std::slice::from_ref(statement)).await?;
+        Ok(rows.into_iter().next().unwrap_or_default())
+    }
+
+    async fn batch(&self, statements: &[Statement]) -> Result<Vec<Vec<Row>>, DatabaseError> {
+        if self.fault.get() == Fault::Hangs {
+            pending::<()>().await;
+        }
+        let (before, after) = self.strike();
+        if before {
+            return Err(lost());
+        }
+        let database = port::Platform::database(&self.inner).map_err(|_| lost())?;
+        let rows = database.batch(statements).await?;
+        if after { Err(lost()) } else { Ok(rows) }
+    }
+}
+
+impl FaultyStore {
+    fn inner(&self) -> Result<&Memory, KeyValueError> {
+        let store = port::Platform::key_value(&self.inner).filter(|_| !self.down.get());
+        store.ok_or_else(|| KeyValueError("injected".to_owned()))
+    }
+}
+
+impl port::KeyValue for FaultyStore {
+    const COUNTS: bool = false;
+
+    async fn get(&self, key: &str, now: Millis) -> Result<Option<String>, KeyValueError> {
+        self.inner()?.get(key, now).await
+    }
+
+    async fn put(
+        &self,
+        key: &str,
+        value: &str,
+        ttl: u32,
+        now: Millis,
+    ) -> Result<(), KeyValueError> {
+        self.inner()?.put(key, value, ttl, now).await
+    }
+
+    async fn delete(&self, key: &str) -> Result<(), KeyValueError> {
+        self.inner()?.delete(key).await
+    }
+
+    async fn add(&self, key: &str, amount: i64, ends: Millis) -> Result<i64, KeyValueError> {
+        self.inner()?.add(key, amount, ends).await
+    }
+
+    async fn sweep(&self, now: Millis, limit: u32) -> Result<u32, KeyValueError> {
+        self.inner()?.sweep(now, limit).await
+    }
+}
