@@ -126,6 +126,40 @@ impl Fields {
         }
     }
 
+    /// Whether the field is there with the value null, which then is taken.
+    pub fn is_null(&mut self, name: &'static str) -> bool {
+        let null = self.object.get(name).is_some_and(Value::is_null);
+        if null {
+            self.take(name);
+        }
+        null
+    }
+
+    /// An object of the caller's own, if present: at most `max_bytes` of JSON, and at most
+    /// `max_depth` objects and lists within each other.
+    pub fn opt_free_object(
+        &mut self,
+        name: &'static str,
+        max_bytes: usize,
+        max_depth: usize,
+    ) -> Result<Option<Value>, Error> {
+        let Some(value) = self.take(name) else {
+            return Ok(None);
+        };
+        if !value.is_object() {
+            return Err(Error::invalid(name, "Must be an object."));
+        }
+        if !is_within(&value, max_depth) {
+            let rule = format!("Must not be nested more than {max_depth} deep.");
+            return Err(Error::invalid(name, rule));
+        }
+        if value.to_string().len() > max_bytes {
+            let rule = format!("Must have at most {max_bytes} bytes as JSON.");
+            return Err(Error::invalid(name, rule));
+        }
+        Ok(Some(value))
+    }
+
     /// An object, if present.
     pub fn opt_object(&mut self, name: &'static str) -> Result<Option<Self>, Error> {
         match self.take(name) {
@@ -153,6 +187,21 @@ impl Fields {
     }
 }
 
+/// Whether `value` has at most `depth` levels of objects and lists. The parser's own limit bounds
+/// how deep this goes.
+fn is_within(value: &Value, depth: usize) -> bool {
+    let next = depth.checked_sub(1);
+    match value {
+        Value::Array(items) => {
+            next.is_some_and(|next| items.iter().all(|item| is_within(item, next)))
+        }
+        Value::Object(members) => {
+            next.is_some_and(|next| members.values().all(|item| is_within(item, next)))
+        }
+        _ => true,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -171,6 +220,26 @@ mod tests {
     fn unknown_fields_are_refused() {
         let fields = Fields::parse(br#"{"emial":"x"}"#).unwrap();
         assert_eq!(fields.finish().unwrap_err().field(), Some("emial"));
+    }
+
+    #[test]
+    fn objects_of_the_callers_own_have_bounds() {
+        let read = |body: &str| {
+            let mut fields = Fields::parse(body.as_bytes()).unwrap();
+            fields.opt_free_object("m", 20, 2)
+        };
+        assert!(read(r#"{"m":{"a":[1]}}"#).unwrap().is_some());
+        for bad in [
+            r#"{"m":[]}"#,
+            r#"{"m":"{}"}"#,
+            r#"{"m":{"a":[[]]}}"#,
+            r#"{"m":{"a":"01234567890123"}}"#,
+        ] {
+            assert_eq!(read(bad).unwrap_err().field(), Some("m"), "{bad}");
+        }
+        assert!(read(r#"{"m":null}"#).unwrap().is_none());
+        let mut fields = Fields::parse(br#"{"m":null,"n":1}"#).unwrap();
+        assert!(fields.is_null("m") && !fields.is_null("n") && !fields.is_null("o"));
     }
 
     #[test]

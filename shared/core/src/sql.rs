@@ -115,7 +115,7 @@ impl SystemQuery {
 /// Declares the statements of a module and the list `QUERIES` that the schema test prepares.
 #[macro_export]
 macro_rules! queries {
-    ($( $(#[$doc:meta])* $id:ident: $scope:ident = $name:literal, $sql:expr $(, postgres = $pg:expr)?; )*) => {
+    ($( $(#[$doc:meta])* $id:ident: $scope:ident = $name:expr, $sql:expr $(, postgres = $pg:expr)?; )*) => {
         $(
             $(#[$doc])*
             pub(crate) static $id: $crate::sql::$scope = $crate::sql::$scope::new($name, $sql)$(.postgres($pg))?;

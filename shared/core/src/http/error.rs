@@ -6,7 +6,7 @@
 
 use core::fmt;
 
-use serde_json::json;
+use serde_json::{Map, Value as Json, json};
 
 use super::message::Response;
 use super::trace::RequestIds;
@@ -93,6 +93,7 @@ codes! {
     IdempotencyKeyInvalid = "IDEMPOTENCY_KEY_INVALID", 400, Validation, false, "The Idempotency-Key must have 1 to 255 visible ASCII characters.";
     TenantRequired = "TENANT_REQUIRED", 400, Validation, false, "This request must say for which organization: services by the header X-Tenant-Id.";
     TokenSpent = "TOKEN_SPENT", 400, Validation, false, "This link is not valid any more; ask for a new one.";
+    TempIdNotAllowed = "TEMP_ID_NOT_ALLOWED", 400, Validation, false, "A temporary id means nothing here; use the id that the creation answered.";
     PasswordTooShort = "PASSWORD_TOO_SHORT", 400, Validation, false, "The password must have 12 characters or more.";
     PasswordTooLong = "PASSWORD_TOO_LONG", 400, Validation, false, "The password must have 128 characters or fewer.";
     PasswordIsEmail = "PASSWORD_IS_EMAIL", 400, Validation, false, "The password must not be the e-mail address.";
@@ -124,11 +125,14 @@ codes! {
     IdempotencyKeyReused = "IDEMPOTENCY_KEY_REUSED", 409, Conflict, false, "This Idempotency-Key was used for another request.";
     IdempotencyInProgress = "IDEMPOTENCY_IN_PROGRESS", 409, Conflict, true, "A request with this Idempotency-Key is still running.";
     StateConflict = "STATE_CONFLICT", 409, Conflict, false, "Its state does not allow this.";
+    VersionConflict = "VERSION_CONFLICT", 409, Conflict, false, "It has changed since you read it; read it again, then change what is there now.";
+    PreconditionFailed = "PRECONDITION_FAILED", 412, Conflict, false, "It has changed since you read it: If-Match names another version.";
     BodyTooLarge = "BODY_TOO_LARGE", 413, Validation, false, "The body is too large.";
     UnsupportedMediaType = "UNSUPPORTED_MEDIA_TYPE", 415, Validation, false, "Send JSON as application/json.";
+    PreconditionRequired = "PRECONDITION_REQUIRED", 428, Validation, false, "Say which version you change: by If-Match, or by version in the body.";
     RateLimited = "RATE_LIMITED", 429, RateLimit, true, "Too many requests; try again later.";
     AccountLocked = "ACCOUNT_LOCKED", 429, RateLimit, true, "Too many failed attempts at this account; wait before the next.";
-    QuotaExceeded = "QUOTA_EXCEEDED", 429, RateLimit, false, "The plan's quota for this month is used up; upgrade the plan or wait for the next month.";
+    QuotaExceeded = "QUOTA_EXCEEDED", 429, RateLimit, false, "The plan's quota is used up; upgrade the plan, wait for the next month, or delete what you do not need.";
     JobLimit = "JOB_LIMIT", 429, RateLimit, true, "The tenant has as many jobs as it may; try again when one of them has finished or expired.";
     Internal = "INTERNAL", 500, Server, true, "Something went wrong on our side.";
     Unavailable = "UNAVAILABLE", 503, Server, true, "This is not available at the moment; try again soon.";
@@ -146,8 +150,8 @@ const PLANS: &str = "/api/v1/billing/plans";
 pub struct Error {
     code: Code,
     field: Option<String>,
-    permission: Option<Permission>,
-    feature: Option<PlanFeature>,
+    /// Boxed, because errors are returned everywhere and few have any.
+    members: Option<Box<Map<String, Json>>>,
     message: Option<String>,
     retry_after: Option<u32>,
     headers: Vec<(&'static str, String)>,
@@ -160,8 +164,7 @@ impl Error {
         Self {
             code,
             field: None,
-            permission: None,
-            feature: None,
+            members: None,
             message: None,
             retry_after: None,
             headers: Vec::new(),
@@ -182,9 +185,9 @@ impl Error {
     /// A caller who lacks `permission`. The answer names it, and nothing of what it guards.
     pub fn lacks(permission: Permission) -> Self {
         let rule = format!("This needs the permission {}.", permission.name());
-        let mut error = Self::new(Code::Forbidden).with_message(rule);
-        error.permission = Some(permission);
-        error
+        Self::new(Code::Forbidden)
+            .with_message(rule)
+            .with_member("permission", permission.name())
     }
 
     /// A tenant whose plan lacks `feature`. The answer names it and where the plans are shown.
@@ -193,9 +196,10 @@ impl Error {
             "{} are not part of your plan; {PLANS} shows the plans that have them.",
             feature.meaning()
         );
-        let mut error = Self::new(Code::PlanUpgradeRequired).with_message(rule);
-        error.feature = Some(feature);
-        error
+        Self::new(Code::PlanUpgradeRequired)
+            .with_message(rule)
+            .with_member("feature", feature.name())
+            .with_member("upgrade", PLANS)
     }
 
     /// A more exact message for the client. Never put stored or secret text here.
@@ -209,6 +213,14 @@ impl Error {
     #[must_use]
     pub fn with_field(mut self, field: impl Into<String>) -> Self {
         self.field = Some(field.into());
+        self
+    }
+
+    /// One more member of `error`, for programs: a limit, a version. Never stored or secret text.
+    #[must_use]
+    pub fn with_member(mut self, name: &'static str, value: impl Into<Json>) -> Self {
+        let members = self.members.get_or_insert_default();
+        members.insert(name.to_owned(), value.into());
         self
     }
 
@@ -262,12 +274,8 @@ impl Error {
         if let (Some(object), Some(field)) = (error.as_object_mut(), &self.field) {
             object.insert("field".to_owned(), json!(field));
         }
-        if let (Some(object), Some(missing)) = (error.as_object_mut(), self.permission) {
-            object.insert("permission".to_owned(), json!(missing.name()));
-        }
-        if let (Some(object), Some(feature)) = (error.as_object_mut(), self.feature) {
-            object.insert("feature".to_owned(), json!(feature.name()));
-            object.insert("upgrade".to_owned(), json!(PLANS));
+        if let (Some(object), Some(members)) = (error.as_object_mut(), self.members) {
+            object.extend(*members);
         }
         let body = json!({
             "type": "about:blank",

@@ -6,6 +6,7 @@ mod context;
 mod cors;
 mod credential;
 mod error;
+mod etag;
 mod headers;
 mod log;
 mod measure;
@@ -20,6 +21,7 @@ pub use background::in_background;
 pub use commit::Guarded;
 pub use context::{Actor, Context, Meter};
 pub use error::{Code, Error, Interrupt, Kind};
+pub use etag::{Expected, etag, is_known};
 pub use headers::CANONICAL_SECURITY_HEADERS;
 pub use message::{
     BODY_TIME_MS, BodyError, HeaderSource, Incoming, Method, Reply, Request, Response,
