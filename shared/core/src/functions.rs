@@ -9,12 +9,14 @@ use crate::http::{
 use crate::jobs::Jobs;
 use crate::organizations::{Members, Organizations};
 use crate::port::Platform;
+use crate::resources::Resources;
 use crate::scheduler::Scheduler;
 use crate::sql::Query;
 use crate::stripe::StripeWebhook;
 use crate::usage::Usage;
 use crate::{
-    audit, auth, billing, guard, health, jobs, mail, metrics, organizations, scheduler, stripe,
+    audit, auth, billing, guard, health, jobs, mail, metrics, organizations, resources, scheduler,
+    stripe,
     tenancy, usage,
 };
 
@@ -28,6 +30,7 @@ macro_rules! for_each_function {
             Oauth,
             Organizations,
             Members,
+            Resources,
             Usage,
             Billing,
             StripeWebhook,
@@ -96,6 +99,7 @@ pub fn queries() -> Vec<&'static Query> {
     lists.extend(auth::QUERIES);
     lists.extend(audit::ALL_QUERIES);
     lists.extend(organizations::QUERIES);
+    lists.extend(resources::QUERIES);
     lists.extend(scheduler::QUERIES);
     lists.into_iter().flatten().copied().collect()
 }

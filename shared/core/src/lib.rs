@@ -36,6 +36,7 @@ pub mod mail;
 pub mod metrics;
 pub mod organizations;
 pub mod port;
+pub mod resources;
 pub mod scheduler;
 pub mod sql;
 pub mod stripe;

@@ -61,11 +61,27 @@ pub enum ApiScope {
     UsageRead,
     /// Submit and read jobs.
     Jobs,
+    /// Read projects.
+    ProjectsRead,
+    /// Create, change, delete and restore projects.
+    ProjectsWrite,
+    /// Read agents.
+    AgentsRead,
+    /// Create, change, delete and restore agents.
+    AgentsWrite,
 }
 
 impl ApiScope {
     /// All scopes.
-    pub const ALL: [Self; 3] = [Self::UsageWrite, Self::UsageRead, Self::Jobs];
+    pub const ALL: [Self; 7] = [
+        Self::UsageWrite,
+        Self::UsageRead,
+        Self::Jobs,
+        Self::ProjectsRead,
+        Self::ProjectsWrite,
+        Self::AgentsRead,
+        Self::AgentsWrite,
+    ];
 
     /// The name in requests and answers.
     pub const fn name(self) -> &'static str {
@@ -73,6 +89,10 @@ impl ApiScope {
             Self::UsageWrite => "usage:write",
             Self::UsageRead => "usage:read",
             Self::Jobs => "jobs",
+            Self::ProjectsRead => "projects:read",
+            Self::ProjectsWrite => "projects:write",
+            Self::AgentsRead => "agents:read",
+            Self::AgentsWrite => "agents:write",
         }
     }
 
@@ -82,6 +102,10 @@ impl ApiScope {
             Self::UsageWrite => 1,
             Self::UsageRead => 2,
             Self::Jobs => 4,
+            Self::ProjectsRead => 8,
+            Self::ProjectsWrite => 16,
+            Self::AgentsRead => 32,
+            Self::AgentsWrite => 64,
         }
     }
 

@@ -29,10 +29,11 @@ fn row(policy: &Policy) -> Vec<String> {
 }
 
 const REST: &str = "\
-- The end is the expiry of sessions, links, invitations, idempotency keys, limit windows and
-  failed attempts; the finish of jobs and Stripe events; the creation of mails and AI logs.
+- The end is the expiry of sessions, links, invitations, idempotency keys, temporary ids, limit windows
+  and failed attempts; the finish of jobs and Stripe events; the deletion of projects and agents; the
+  creation of mails and AI logs.
 - `verification_links` are only emptied: the account stays, and can ask for a new one.
 - `unverified_accounts` go with their tenants, counted from the last registration of the address.
-- The parts of a job's result go with the job.
+- The parts of a job's result go with the job; a project stays as long as a deleted agent of it does.
 - Usage events and rollups, API keys, subscriptions, tenants, users and the audit log are kept: nothing
   deletes them yet.";

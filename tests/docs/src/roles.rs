@@ -57,6 +57,8 @@ pub(crate) fn page() -> Page {
     Page::new("roles.md", "Routes and who may call them", source, &body)
 }
 
+const SCOPES: usize = ApiScope::ALL.len();
+
 const INTRODUCTION: &str = "\
 `yes` means the caller is let in. Members are signed-in users, judged by the role they have in the
 database now, not by the one in their token. API keys are judged by their scopes and by the role of the
@@ -91,12 +93,12 @@ fn who(route: &RouteInfo) -> Vec<String> {
     let member = |permission: Permission| Role::ALL.map(|role| role.allows(permission));
     let key = |scope: ApiScope| ApiScope::ALL.map(|known| known == scope);
     let (roles, scopes, service) = match route.access {
-        Access::Public => ([true; 4], [true; 3], true),
-        Access::Member(permission) => (member(permission), [false; 3], false),
+        Access::Public => ([true; 4], [true; SCOPES], true),
+        Access::Member(permission) => (member(permission), [false; SCOPES], false),
         Access::Key(_, scope) => ([false; 4], key(scope), false),
         Access::MemberOrKey(permission, scope) => (member(permission), key(scope), false),
-        Access::Service | Access::Scraper => ([false; 4], [false; 3], true),
-        Access::Signed | Access::Development => ([false; 4], [false; 3], false),
+        Access::Service | Access::Scraper => ([false; 4], [false; SCOPES], true),
+        Access::Signed | Access::Development => ([false; 4], [false; SCOPES], false),
     };
     let all = roles.into_iter().chain(scopes).chain([service]);
     cells.extend(all.map(|yes| if yes { "yes" } else { "" }.to_owned()));

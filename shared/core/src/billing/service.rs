@@ -20,6 +20,8 @@ pub(super) async fn plans<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Int
                 "monthlyEvents": row.opt_int(2)?,
                 "maxApiKeys": row.opt_int(3)?,
                 "features": PlanFeatures::stored(row.text(6)?).names(),
+                "maxProjects": row.opt_int(7)?,
+                "maxAgents": row.opt_int(8)?,
                 "price": {"amountMinor": row.int(4)?, "currency": row.text(5)?},
             }))
         })

@@ -3,7 +3,8 @@
 crate::queries! {
     /// All plans, in the order they are shown.
     PLANS: SystemQuery = "billing.plans", "
-        SELECT id, name, monthly_events, max_api_keys, price_minor, currency, features
+        SELECT id, name, monthly_events, max_api_keys, price_minor, currency, features,
+            max_projects, max_agents
         FROM plans ORDER BY sort, id";
     /// `?1` tenant. The subscription that gives the plan, or the latest one.
     SUBSCRIPTION: TenantQuery = "billing.subscription", "

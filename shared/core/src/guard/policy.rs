@@ -22,6 +22,8 @@ pub enum Action {
 pub enum Resource<'a> {
     /// A job that this user submitted.
     Job(&'a str),
+    /// What this user made; the permission is the one that reaches colleagues' too.
+    Made(&'a str, Permission),
     /// A member who has this role.
     Member(Role),
     /// A role with these permissions.
@@ -50,6 +52,10 @@ pub fn allow(subject: &Actor, action: Action, resource: Resource<'_>) -> Result<
             seen.then_some(())
                 .ok_or_else(|| Error::lacks(Permission::TeamsWrite))
         }
+        (Action::Change, Resource::Made(owner, all)) => {
+            let reached = owner == subject.user || subject.permissions.hold(all);
+            reached.then_some(()).ok_or_else(|| Error::lacks(all))
+        }
         // Nobody touches who stands level with them or above; founders may, as nobody else could.
         (Action::Change, Resource::Member(role) | Resource::Role(role, _)) => {
             refuse_unless(founder || subject.held.rank.outranks(role))
@@ -62,9 +68,11 @@ pub fn allow(subject: &Actor, action: Action, resource: Resource<'_>) -> Result<
             refuse_unless(founder || subject.held.rank.outranks(role))
         }
         // What no rule allows is refused.
-        (Action::See, Resource::Member(_) | Resource::Role(..))
+        (Action::See, Resource::Member(_) | Resource::Role(..) | Resource::Made(..))
         | (Action::Change | Action::Grant, Resource::Job(_) | Resource::Team { .. })
-        | (Action::Grant, Resource::Member(_)) => Err(Error::new(Code::Forbidden)),
+        | (Action::Grant, Resource::Member(_) | Resource::Made(..)) => {
+            Err(Error::new(Code::Forbidden))
+        }
     }
 }
 
@@ -111,6 +119,19 @@ mod tests {
             let see = |mine| allow(&actor(subject), Action::See, Resource::Team { mine });
             assert!(see(true).is_ok());
             assert_eq!(see(false).is_ok(), subject.allows(Permission::TeamsWrite));
+        }
+    }
+
+    /// Rows: B-04
+    #[test]
+    fn what_colleagues_made_is_changed_by_who_may_change_all() {
+        for subject in Role::ALL {
+            for all in [Permission::ProjectsAll, Permission::AgentsAll] {
+                let change =
+                    |owner| allow(&actor(subject), Action::Change, Resource::Made(owner, all));
+                assert!(change("usr_1").is_ok());
+                assert_eq!(change("usr_2").is_ok(), subject.allows(all));
+            }
         }
     }
 

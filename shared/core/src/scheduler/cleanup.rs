@@ -2,6 +2,7 @@
 
 use crate::http::{Context, Error};
 use crate::port::Platform;
+use crate::resources::sweep;
 use crate::sql::{Statement, SystemQuery};
 use crate::time::DAY;
 
@@ -171,6 +172,22 @@ pub static POLICIES: &[Policy] = &[
         what: "mfa_unconfirmed",
         kept: DAY,
         queries: &[&FACTORS],
+    },
+    Policy {
+        what: "temp_ids",
+        kept: 0,
+        queries: &[&sweep::TEMP_IDS],
+    },
+    Policy {
+        what: "deleted_agents",
+        kept: 30 * DAY,
+        queries: &[&sweep::AGENTS],
+    },
+    // After the agents, which belong to them.
+    Policy {
+        what: "deleted_projects",
+        kept: 30 * DAY,
+        queries: &[&sweep::PROJECTS],
     },
     Policy {
         what: "jobs",

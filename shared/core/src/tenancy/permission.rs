@@ -120,6 +120,12 @@ permissions! {
     TeamsRead = 21, "teams:read", Client, "See the teams one is in, and who else is.";
     TeamsWrite = 22, "teams:write", Admin, "See all teams; make, rename and delete them, choose who is in them.";
     SessionsRead = 23, "sessions:read", Client, "List one's own sessions.";
+    ProjectsRead = 16, "projects:read", Client, "See projects.";
+    ProjectsWrite = 17, "projects:write", Agent, "Create projects; change, delete and restore one's own.";
+    ProjectsAll = 18, "projects:all", Admin, "Change, delete and restore colleagues' projects; see deleted ones.";
+    AgentsRead = 19, "agents:read", Client, "See agents.";
+    AgentsWrite = 24, "agents:write", Agent, "Create agents; change, delete and restore one's own.";
+    AgentsAll = 25, "agents:all", Admin, "Change, delete and restore colleagues' agents; see deleted ones.";
 }
 
 /// A set of permissions: what a role holds, or less.

@@ -9,7 +9,9 @@ use serde_json::{Value, json};
 use super::tests;
 use crate::answer::Answer;
 use crate::api::{Api, Call};
-use crate::fixture::{Founder, api_key, founder, invite, member, new_email, switch, text, upgrade};
+use crate::fixture::{
+    Founder, api_key, elsewhere, founder, invite, member, new_email, switch, text, upgrade,
+};
 
 tests! { "access":
     what_is_open_is_on_one_list ["A-21" "B-02"];
@@ -48,9 +50,13 @@ fn call_with<'a>(
         });
     }
     let path = path.join("/");
+    // Who is refused counts by address, and here nearly everybody is.
+    let call = api
+        .call(route.method.name(), &path)
+        .header("x-forwarded-for", &elsewhere(api));
     match route.method {
-        Method::Get | Method::Delete => api.call(route.method.name(), &path),
-        _ => api.call(route.method.name(), &path).json(body),
+        Method::Get | Method::Delete => call,
+        _ => call.json(body),
     }
 }
 
@@ -233,6 +239,8 @@ fn clients_are_refused_every_admin_operation(api: &Api) {
 
 fn keys_get_in_by_their_scopes_alone(api: &Api) {
     let founder = founder(api);
+    // There are more scopes than keys on FREE.
+    upgrade(api, &founder.tenant, "edgekeep_starter_monthly");
     for held in ApiScope::ALL {
         let key = api_key(api, &founder, &[held.name()]);
         for (_, route) in routes().into_iter().filter(|(_, route)| !is_open(route)) {
@@ -276,6 +284,8 @@ fn other_tenants_things_do_not_exist(api: &Api) {
     let key = created("/api/v1/api-keys", json!({"name": "x"}));
     let job = created("/api/v1/jobs", json!({"type": "usage.export"}));
     let invited = text(&invite(api, &host, &new_email(api), "agent").data(201)["id"]);
+    let project = created("/api/v1/projects", json!({"name": "x"}));
+    let agent = created("/api/v1/agents", json!({"name": "x"}));
     let sessions = api
         .get("/api/v1/auth/sessions")
         .bearer(&host.access)
@@ -293,6 +303,8 @@ fn other_tenants_things_do_not_exist(api: &Api) {
         "members" => host.user.clone(),
         "api-keys" => key.clone(),
         "jobs" => job.clone(),
+        "projects" => project.clone(),
+        "agents" => agent.clone(),
         "invitations" => invited.clone(),
         "sessions" => session.clone(),
         "roles" => role.clone(),
@@ -313,6 +325,8 @@ fn other_tenants_things_do_not_exist(api: &Api) {
     for path in [
         "/api/v1/jobs",
         "/api/v1/api-keys",
+        "/api/v1/projects",
+        "/api/v1/agents",
         "/api/v1/organizations/invitations",
     ] {
         let listed = api.get(path).bearer(&stranger.access).send().data(200);

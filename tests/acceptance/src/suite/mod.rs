@@ -30,14 +30,17 @@ mod organizations;
 mod passwords;
 mod platform;
 mod proof;
+mod resources;
 mod roles;
 mod rotation;
 mod scheduler;
 mod sessions;
 mod teams;
+mod temp_ids;
 mod tenancy;
 mod tokens;
 mod usage;
+mod versions;
 
 /// Declares the tests of a group: name, rows it proves, and whether it runs alone.
 macro_rules! tests {
@@ -94,6 +97,9 @@ pub fn all() -> Vec<Test> {
         billing::tests(),
         jobs::tests(),
         organizations::tests(),
+        resources::tests(),
+        versions::tests(),
+        temp_ids::tests(),
         members::tests(),
         roles::tests(),
         teams::tests(),
