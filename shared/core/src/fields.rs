@@ -177,11 +177,11 @@ impl Fields {
         match self.object.keys().next() {
             None => Ok(()),
             Some(name) => {
-                let known = self.known.join(", ");
-                Err(Error::invalid(
-                    name,
-                    format!("Is not known here; known are: {known}."),
-                ))
+                let rule = match self.known.join(", ") {
+                    none if none.is_empty() => "Is not known here, nor is any other.".to_owned(),
+                    known => format!("Is not known here; known are: {known}."),
+                };
+                Err(Error::invalid(name, rule))
             }
         }
     }

@@ -16,8 +16,7 @@ use crate::stripe::StripeWebhook;
 use crate::usage::Usage;
 use crate::{
     audit, auth, billing, guard, health, jobs, mail, metrics, organizations, resources, scheduler,
-    stripe,
-    tenancy, usage,
+    stripe, tenancy, usage,
 };
 
 /// Runs a piece of code for every function; add a function here and it is everywhere.

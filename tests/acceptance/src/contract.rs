@@ -163,6 +163,7 @@ impl Contract {
             let (index, one) = found.ok_or_else(|| format!("`{name}` is not documented"))?;
             let value = match one["schema"]["type"].as_str() {
                 Some("integer") => json!(value.parse::<i64>().ok()),
+                Some("boolean") => json!(value.parse::<bool>().ok()),
                 _ => json!(value.replace("%40", "@").replace("%2B", "+")),
             };
             let place = format!("{place}/parameters/{index}/schema");

@@ -76,7 +76,11 @@ pub(super) async fn delete<P: Platform>(
     cx: &Context<'_, P>,
     resource: &'static Resource,
 ) -> Result<Reply, Interrupt> {
-    let expected = condition(cx)?;
+    // A body of DELETE means nothing (RFC 9110, section 9.3.5), so none may seem to.
+    if !cx.request.body.is_empty() {
+        Fields::parse(cx.request.body)?.finish()?;
+    }
+    let expected = Expected::read(&cx.request, None)?;
     let found = one(cx, resource, |_| None).await?;
     may_change(resource, &found, false)?;
     expected.check(found.head.version)?;
@@ -159,7 +163,7 @@ fn may_change(resource: &Resource, found: &Found, deleted_too: bool) -> Result<(
     allow(&found.actor, Action::Change, made)
 }
 
-/// Which version a deletion or restoration is for, if it says so.
+/// Which version a restoration is for, if it says so.
 fn condition<P: Platform>(cx: &Context<'_, P>) -> Result<Expected, Error> {
     if cx.request.body.is_empty() {
         return Expected::read(&cx.request, None);

@@ -87,8 +87,21 @@ pub(crate) fn problem() -> Node {
             ("permission", kind("string")),
             ("feature", kind("string")),
             ("upgrade", kind("string")),
+            ("expected", kind("integer")),
+            ("limit", kind("integer")),
+            ("used", kind("integer")),
+            ("plan", kind("string")),
         ]),
-        &["field", "permission", "feature", "upgrade"],
+        &[
+            "field",
+            "permission",
+            "feature",
+            "upgrade",
+            "expected",
+            "limit",
+            "used",
+            "plan",
+        ],
     );
     let metadata = Node::map([
         ("requestId", kind("string")),

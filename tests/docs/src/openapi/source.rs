@@ -93,13 +93,14 @@ impl Source {
 }
 
 /// The way of somebody who comes to know the product; domains that are not listed follow by name.
-const ORDER: [&str; 11] = [
+const ORDER: [&str; 12] = [
     "accounts",
     "auth",
     "mfa",
     "oauth",
     "organizations",
     "api_keys",
+    "resources",
     "usage",
     "billing",
     "jobs",
