@@ -22,13 +22,11 @@ pub(crate) fn trials() -> Vec<Trial> {
 
 /// The lines of one job of the workflow.
 fn job(workflow: &str, name: &str) -> String {
-    let lines = workflow.lines();
-    let from = lines
-        .skip_while(|line| *line != format!("  {name}:"))
-        .skip(1);
-    from.take_while(|line| line.is_empty() || line.starts_with("    "))
-        .map(|line| format!("{}\n", line.trim()))
-        .collect()
+    let heading = format!("  {name}:");
+    let lines = workflow.lines().skip_while(|line| *line != heading).skip(1);
+    let inside = lines.take_while(|line| line.is_empty() || line.starts_with("    "));
+    let lines: Vec<&str> = inside.map(str::trim).collect();
+    lines.join("\n") + "\n"
 }
 
 fn gate() -> Result<(), Failed> {

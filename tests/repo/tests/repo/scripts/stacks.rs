@@ -70,26 +70,15 @@ impl Stack {
     }
 
     fn post(&self, path: &str, body: &str) -> Result<String, Failed> {
-        self.curl(&["--json", body, &self.url(path)])
+        curl(&["--json", body, &self.url(path)])
     }
 
     fn get(&self, path: &str) -> Result<String, Failed> {
-        self.curl(&[&self.url(path)])
+        curl(&[&self.url(path)])
     }
 
     fn url(&self, path: &str) -> String {
         format!("http://127.0.0.1:{}{path}", self.port)
-    }
-
-    fn curl(&self, arguments: &[&str]) -> Result<String, Failed> {
-        let output = Command::new("curl")
-            .args(["--silent", "--show-error", "--max-time", "30"])
-            .args(arguments)
-            .output()?;
-        if !output.status.success() {
-            return Err(errors(&output).into());
-        }
-        Ok(String::from_utf8(output.stdout)?)
     }
 }
 
@@ -97,6 +86,17 @@ impl Drop for Stack {
     fn drop(&mut self) {
         let _ = self.run("down");
     }
+}
+
+fn curl(arguments: &[&str]) -> Result<String, Failed> {
+    let output = Command::new("curl")
+        .args(["--silent", "--show-error", "--max-time", "30"])
+        .args(arguments)
+        .output()?;
+    if !output.status.success() {
+        return Err(errors(&output).into());
+    }
+    Ok(String::from_utf8(output.stdout)?)
 }
 
 /// A command of the repository, from within `cargo test`.
