@@ -116,14 +116,14 @@ permissions! {
     OwnAccess = 13, "access:own", Client, "Set up one's own second factor, sign out. The one permission that needs no second factor where the tenant asks for it.";
     SecurityWrite = 14, "security:write", Admin, "Say what members must prove to sign in.";
     AuditRead = 15, "audit:read", Admin, "See who did what in the organisation.";
-    RolesWrite = 20, "roles:write", Admin, "Make, change and delete the organisation's own roles.";
-    TeamsRead = 21, "teams:read", Client, "See the teams one is in, and who else is.";
-    TeamsWrite = 22, "teams:write", Admin, "See all teams; make, rename and delete them, choose who is in them.";
-    SessionsRead = 23, "sessions:read", Client, "List one's own sessions.";
     ProjectsRead = 16, "projects:read", Client, "See projects.";
     ProjectsWrite = 17, "projects:write", Agent, "Create projects; change, delete and restore one's own.";
     ProjectsAll = 18, "projects:all", Admin, "Change, delete and restore colleagues' projects; see deleted ones.";
     AgentsRead = 19, "agents:read", Client, "See agents.";
+    RolesWrite = 20, "roles:write", Admin, "Make, change and delete the organisation's own roles.";
+    TeamsRead = 21, "teams:read", Client, "See the teams one is in, and who else is.";
+    TeamsWrite = 22, "teams:write", Admin, "See all teams; make, rename and delete them, choose who is in them.";
+    SessionsRead = 23, "sessions:read", Client, "List one's own sessions.";
     AgentsWrite = 24, "agents:write", Agent, "Create agents; change, delete and restore one's own.";
     AgentsAll = 25, "agents:all", Admin, "Change, delete and restore colleagues' agents; see deleted ones.";
 }
@@ -200,6 +200,7 @@ mod tests {
 
     #[test]
     fn bits_and_names_are_unique_and_fit_a_stored_integer() {
+        assert!(Permission::ALL.is_sorted_by_key(|one| one.bit()));
         for (index, permission) in Permission::ALL.iter().enumerate() {
             assert!(permission.bit() < 1 << 52);
             for other in &Permission::ALL[..index] {
