@@ -10,6 +10,7 @@
 use std::collections::BTreeMap;
 
 use crate::crypto::{digest, hex};
+use crate::metrics;
 use crate::port::{KeyValue, KeyValueError, Platform};
 use crate::time::{MINUTE, Millis, SECOND};
 
@@ -321,8 +322,9 @@ pub async fn check<P: Platform>(
         && let Some(store) = platform.key_value()
     {
         kv_calls.set(kv_calls.get().saturating_add(2));
-        if let Ok(decision) = check_shared(store, class, caller, limit, now).await {
-            return Some(decision);
+        match check_shared(store, class, caller, limit, now).await {
+            Ok(decision) => return Some(decision),
+            Err(_) => metrics::count(platform, metrics::kv_errors("add")),
         }
     }
     let (decision, due) = ready.limiter.borrow_mut().count(class, caller, limit, now);
@@ -368,6 +370,7 @@ async fn merge<P: Platform>(platform: &P, class: RateClass, caller: Caller, now:
     let window = now.0.div_euclid(WINDOW);
     let key = store_key(class, caller, window);
     let Ok(stored) = store.get(&key, now).await else {
+        metrics::count(platform, metrics::kv_errors("get"));
         return;
     };
     let stored: u32 = stored.and_then(|text| text.parse().ok()).unwrap_or(0);

@@ -31,7 +31,7 @@ pub enum Template {
 }
 
 impl Template {
-    pub(super) const ALL: &[Self] = &[
+    pub(crate) const ALL: &[Self] = &[
         Self::VerifyEmail,
         Self::AccountExists,
         Self::ResetPassword,

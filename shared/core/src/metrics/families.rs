@@ -1,5 +1,7 @@
 //! What is counted: every family of counters, with its labels, in one table.
 
+use crate::mail::Template;
+
 /// A family of counters.
 #[derive(Debug, Clone, Copy)]
 pub struct Family {
@@ -94,6 +96,23 @@ families! {
         "Database calls that failed: unavailable, refused or shape.";
     kv_errors(operation) = "kv_errors_total",
         "Key-value calls that failed; each only costs time.";
+}
+
+/// Series that are shown as 0 before they count: of one that appears with its first failure, no
+/// rise would be seen.
+pub(super) fn from_the_start() -> Vec<Series> {
+    let mut all = vec![auth_bypass_detected(), breach_check_errors()];
+    all.extend(["success", "failure"].map(service_auth_attempts));
+    all.extend(["success", "refused", "failure"].map(usage_recording_attempts));
+    all.extend(["new", "replay", "conflict", "in_progress"].map(idempotency_requests));
+    all.extend(["unavailable", "refused", "shape"].map(db_errors));
+    all.extend(["get", "put", "add", "sweep"].map(kv_errors));
+    for template in Template::ALL {
+        let name = template.name();
+        let of = |result| emails(name, result);
+        all.extend(["queued", "sent", "failed", "given_up"].map(of));
+    }
+    all
 }
 
 #[cfg(test)]

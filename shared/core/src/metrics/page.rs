@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::families::{FAMILIES, Family};
+use super::families::{FAMILIES, Family, from_the_start};
 use super::gather::statement;
 use super::histogram::Buckets;
 use super::store::{ALL, BACKLOG};
@@ -41,14 +41,25 @@ pub(crate) async fn scrape<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, In
     Ok(Reply::Raw(response))
 }
 
-/// All families, those without a row yet too: a counter that appears with its first failure has no
-/// rise that an alert could see.
+/// All families, those without a row yet too.
 fn counters(text: &mut Text, rows: &[Row]) -> Result<(), DatabaseError> {
-    let mut by_name: BTreeMap<&str, Vec<(Vec<&str>, i64)>> = BTreeMap::new();
+    let known = from_the_start();
+    let known: Vec<_> = known
+        .iter()
+        .map(|series| (series.name(), series.labels()))
+        .collect();
+    let mut by_name: BTreeMap<&str, BTreeMap<Vec<&str>, i64>> = BTreeMap::new();
+    let mut put = |name, labels, value| {
+        by_name
+            .entry(name)
+            .or_default()
+            .insert(split(labels), value);
+    };
+    for (name, labels) in &known {
+        put(name, labels, 0);
+    }
     for row in rows {
-        let values = row.text(1)?.split(' ').filter(|value| !value.is_empty());
-        let sample = (values.collect(), row.int(2)?);
-        by_name.entry(row.text(0)?).or_default().push(sample);
+        put(row.text(0)?, row.text(1)?, row.int(2)?);
     }
     for family in FAMILIES {
         let samples = by_name.remove(family.name).unwrap_or_default();
@@ -61,16 +72,18 @@ fn counters(text: &mut Text, rows: &[Row]) -> Result<(), DatabaseError> {
             continue;
         }
         text.family(family.name, Kind::Counter, family.help);
-        let fitting: Vec<_> = fitting.collect();
-        if fitting.is_empty() && family.labels.is_empty() {
-            text.sample(family.name, &[], 0);
-        }
         for (values, value) in fitting {
             let labels = family.labels.iter().copied().zip(values);
             text.sample(family.name, &labels.collect::<Vec<_>>(), value);
         }
     }
     Ok(())
+}
+
+/// The values of labels as they are stored.
+fn split(labels: &str) -> Vec<&str> {
+    let values = labels.split(' ');
+    values.filter(|value| !value.is_empty()).collect()
 }
 
 fn histogram<'r>(

@@ -146,7 +146,10 @@ async fn work<P: Platform>(cx: &Context<'_, P>, what: What) -> Result<String, Er
             };
             match store.sweep(cx.now, SWEEP).await {
                 Ok(count) => Ok(format!("{count} entries")),
-                Err(error) => Ok(format!("failed: {error}")),
+                Err(error) => {
+                    cx.count(metrics::kv_errors("sweep"));
+                    Ok(format!("failed: {error}"))
+                }
             }
         }
     }

@@ -8,6 +8,7 @@
     reason = "a test without libtest's harness, whose attributes would allow them"
 )]
 
+mod alerts;
 mod catalog;
 mod databases;
 mod dependencies;
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
     let postgres = postgres.map(Arc::new);
 
     let mut trials = dependencies::trials();
+    trials.extend(alerts::trials());
     trials.extend(manifests::trials());
     trials.extend(scripts::trials());
     trials.extend(statements::trials());
