@@ -16,8 +16,8 @@ use crate::fixture::{
 tests! { "access":
     what_is_open_is_on_one_list ["A-21" "B-02"];
     nobody_gets_in_without_a_credential ["A-20" "A-21" "B-02" "A-15" "A-16"];
-    ended_sessions_get_in_nowhere ["A-10"];
-    each_role_gets_in_where_its_permission_says ["B-01" "B-02" "B-03" "B-12" "B-15"];
+    ended_sessions_get_in_nowhere ["A-10" "A-40"];
+    each_role_gets_in_where_its_permission_says ["A-40" "B-01" "B-02" "B-03" "B-12" "B-15"];
     keys_get_in_by_their_scopes_alone ["B-02" "C-13"];
     services_get_in_where_they_are_meant_to ["B-02"];
     clients_are_refused_every_admin_operation ["B-07"];
