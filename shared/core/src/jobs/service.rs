@@ -60,8 +60,11 @@ pub(super) async fn submit<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, In
     );
     let writes = vec![LOCK.bind(&actor.tenant, []), write];
     let reply = Reply::json(202, &job).with_header("location", place);
-    let reply = match cx.commit(&actor, writes, reply).await {
-        Err(Interrupt::Error(error)) => return Err(refused(cx, &actor, error).await.into()),
+    let reply = match cx.commit(&actor, writes.clone(), reply.clone()).await {
+        Err(Interrupt::Error(error)) => {
+            refused(cx, &actor, error).await?;
+            cx.commit(&actor, writes, reply).await?
+        }
         replied => replied?,
     };
     cx.count(metrics::jobs(export::KIND, "queued"));
@@ -76,12 +79,24 @@ pub(super) async fn submit<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, In
     Ok(reply)
 }
 
-/// What a submission that failed is told: that others took the room meanwhile, if they did.
-async fn refused<P: Platform>(cx: &Context<'_, P>, actor: &Actor, error: Error) -> Error {
+/// What a submission that failed is told. Where there is room by now, a job may have finished in
+/// between, so it is worth another attempt.
+///
+/// # Errors
+/// `JOB_LIMIT` where others took the room meanwhile; `error` where the database did not answer.
+async fn refused<P: Platform>(
+    cx: &Context<'_, P>,
+    actor: &Actor,
+    error: Error,
+) -> Result<(), Error> {
     let Ok(rows) = cx.query(ROOM.bind(&actor.tenant, [])).await else {
-        return error;
+        return Err(error);
     };
-    full(rows.first()).ok().flatten().unwrap_or(error)
+    match full(rows.first()).ok().flatten() {
+        Some(full) => Err(full),
+        None if error.code() == Code::Internal => Ok(()),
+        None => Err(error),
+    }
 }
 
 /// The error for a tenant without room for another job, by the row of [`ROOM`].
