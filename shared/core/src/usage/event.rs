@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::http::{Code, Error};
@@ -31,10 +31,18 @@ pub(super) struct Event {
     pub(super) occurred_at: Millis,
 }
 
+impl Event {
+    /// What tells it from others of its tenant.
+    pub(super) fn name(&self) -> (&str, &str) {
+        (&self.source, &self.id)
+    }
+}
+
 /// Why an event is not good.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct Refusal {
     pub(super) field: &'static str,
+    #[serde(rename = "message")]
     pub(super) rule: String,
 }
 

@@ -1,12 +1,12 @@
 //! The rows of usage and the statements that keep them.
 //!
-//! Ingest is one batch. The events come as one JSON parameter of arrays
-//! `[source, id, meter, quantity, subject, occurred_at, hour]`, because D1 binds a hundred
-//! parameters at most. In order: lock the tenant (events are deduplicated per tenant, so the lock
-//! of a month would let the same events in twice where two months meet), open the month (which
-//! marks the batch), admit the batch if the plan's quota has room for what is new, tell which
-//! events are known, fold the new ones into the hours, insert them. Every statement from the
-//! admission on asks for the mark of the one before, so a wrong key or a full quota stores nothing.
+//! Ingest is one batch. The events come as JSON parameters, because D1 binds a hundred parameters
+//! at most, and each statement gets no more of them than it needs: what passes into D1 costs more
+//! than what SQLite does with it. In order: lock the tenant (PostgreSQL only), admit the batch to
+//! the month if the key holds and the plan's quota has room for what is new, fold the new events
+//! into the hours, insert them. The admission looks up once what is stored already and leaves it in
+//! the month's row for the fold; both later statements ask for the batch in that row, so a wrong key or a
+//! full quota stores nothing.
 
 /// The row of the key that the caller proved: `?1` id, `?2` hash of its secret.
 macro_rules! tenant_of_key {
@@ -15,74 +15,119 @@ macro_rules! tenant_of_key {
     };
 }
 
-/// Events in the parameter `?3` that are not stored yet.
-macro_rules! fresh {
-    ($events:literal) => {
-        concat!(
-            " FROM ",
-            $events,
-            " j WHERE NOT EXISTS (SELECT 1 FROM usage_events e WHERE e.tenant_id = ",
-            tenant_of_key!(),
-            " AND e.source = j.value->>0 AND e.event_id = j.value->>1)"
-        )
+/// The elements of the JSON array `?3` as `j.item` and `j.position`, from 0. Without the limit,
+/// SQLite would fold the subquery into the statement and write each element out as text again for
+/// every field that is read of it.
+macro_rules! items {
+    (sqlite) => {
+        "(SELECT value AS item, key AS position FROM json_each(?3) LIMIT 9007199254740991) j"
+    };
+    (postgres) => {
+        "(SELECT item, ordinal - 1 AS position
+            FROM jsonb_array_elements(CAST(CAST(?3 AS TEXT) AS jsonb)) WITH ORDINALITY AS x (item, ordinal)) j"
     };
 }
 
-/// The same while the batch `?5` is admitted to the month `?4`.
+/// Positions as a JSON array, `[]` for none.
+macro_rules! positions {
+    (sqlite) => {
+        "json_group_array(j.position)"
+    };
+    (postgres) => {
+        "CAST(COALESCE(jsonb_agg(j.position), '[]') AS TEXT)"
+    };
+}
+
+/// The elements of a JSON array as `value`.
+macro_rules! each {
+    (sqlite, $array:literal) => {
+        concat!("json_each(", $array, ")")
+    };
+    (postgres, $array:literal) => {
+        concat!("jsonb_array_elements(CAST(", $array, " AS jsonb))")
+    };
+}
+
+/// The month's row while the batch `?5` is the one that was admitted to the month `?4`.
 macro_rules! admitted {
     () => {
         concat!(
-            " AND EXISTS (SELECT 1 FROM usage_months u WHERE u.tenant_id = ",
+            "u.tenant_id = ",
             tenant_of_key!(),
-            " AND u.month = ?4 AND u.admitted = ?5)"
+            " AND u.month = ?4 AND u.batch = ?5"
         )
     };
 }
 
+// CROSS JOIN holds SQLite to the order, which starts with what is looked up once; it would otherwise read
+// all events of the tenant, and put what is found into a table before it uses it.
 macro_rules! admit {
-    ($events:literal) => {
+    ($dialect:ident) => {
         concat!(
-            "UPDATE usage_months SET events = events + n.fresh, admitted = ?5
-            FROM (SELECT COUNT(*) AS fresh",
-            fresh!($events),
-            ") n
-            WHERE tenant_id = ",
+            "INSERT INTO usage_months (tenant_id, month, events, batch, known)
+            SELECT k.tenant_id, ?4, CAST(?6 AS BIGINT) - n.known, ?5, n.positions
+            FROM (SELECT COUNT(*) AS known, ",
+            positions!($dialect),
+            " AS positions
+                FROM ",
+            items!($dialect),
+            " CROSS JOIN usage_events e
+                WHERE e.tenant_id = ",
             tenant_of_key!(),
-            " AND month = ?4 AND batch = ?5
-                AND (n.fresh = 0 OR events + n.fresh <= COALESCE((
-                    SELECT p.monthly_events FROM tenants t JOIN plans p ON p.id = t.plan_id
-                    WHERE t.id = usage_months.tenant_id), 9007199254740991))
-            RETURNING events"
-        )
-    };
-}
-
-// CROSS JOIN holds SQLite to this order; it would otherwise read all events of the tenant first.
-macro_rules! known {
-    ($events:literal) => {
-        concat!(
-            "SELECT e.source, e.event_id FROM ",
-            $events,
-            " j CROSS JOIN usage_events e
-            WHERE e.tenant_id = ",
-            tenant_of_key!(),
-            " AND e.source = j.value->>0 AND e.event_id = j.value->>1"
+            " AND e.source = j.item->>0 AND e.event_id = j.item->>1) n
+            CROSS JOIN api_keys k
+            CROSS JOIN tenants t
+            CROSS JOIN plans p
+            CROSS JOIN users o
+            CROSS JOIN memberships m
+            WHERE k.id = ?1 AND k.secret_hash = ?2 AND t.id = k.tenant_id AND p.id = t.plan_id
+                AND o.id = k.user_id AND m.tenant_id = k.tenant_id AND m.user_id = k.user_id
+                AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > ?7)
+                AND (k.scopes & ?8) <> 0 AND o.disabled_at IS NULL AND t.deleted_at IS NULL
+                AND ",
+            crate::member_holds!("?9", "?10", "?11", "?12", "?14"),
+            "
+                AND k.environment = 'live' AND (k.networks IS NULL OR k.networks = ?13)
+                AND (n.known = ?6 OR ?6 - n.known <= COALESCE(p.monthly_events, 9007199254740991))
+            ON CONFLICT (tenant_id, month) DO UPDATE SET
+                events = usage_months.events + excluded.events,
+                batch = excluded.batch, known = excluded.known
+            WHERE excluded.events = 0 OR usage_months.events + excluded.events <= COALESCE((
+                SELECT p.monthly_events FROM tenants t JOIN plans p ON p.id = t.plan_id
+                WHERE t.id = usage_months.tenant_id), 9007199254740991)
+            RETURNING known"
         )
     };
 }
 
 macro_rules! roll_up {
-    ($events:literal) => {
+    ($dialect:ident) => {
         concat!(
             "INSERT INTO usage_hourly (tenant_id, meter, hour, quantity, events)
-            SELECT ",
-            tenant_of_key!(),
-            ", j.value->>2, CAST(j.value->>6 AS BIGINT),
-                CAST(SUM(CAST(j.value->>3 AS BIGINT)) AS BIGINT), COUNT(*)",
-            fresh!($events),
+            SELECT u.tenant_id, j.item->>0, CAST(j.item->>1 AS BIGINT),
+                CAST(j.item->>2 AS BIGINT), CAST(j.item->>3 AS BIGINT)
+            FROM usage_months u CROSS JOIN ",
+            items!($dialect),
+            " WHERE ",
             admitted!(),
-            "
-            GROUP BY j.value->>2, CAST(j.value->>6 AS BIGINT)
+            " AND u.known = '[]'
+            UNION ALL
+            SELECT u.tenant_id, j.item->>0, CAST(j.item->>1 AS BIGINT),
+                CAST(SUM(CAST(i.value->>1 AS BIGINT)) AS BIGINT), COUNT(*)
+            FROM usage_months u CROSS JOIN ",
+            items!($dialect),
+            " CROSS JOIN ",
+            each!($dialect, "j.item->4"),
+            " i WHERE ",
+            admitted!(),
+            " AND u.known <> '[]' AND CAST(i.value->>0 AS BIGINT) NOT IN (
+                    SELECT CAST(p.value AS BIGINT)
+                    FROM usage_months u CROSS JOIN ",
+            each!($dialect, "u.known"),
+            " p WHERE ",
+            admitted!(),
+            ")
+            GROUP BY u.tenant_id, j.position, j.item
             ON CONFLICT (tenant_id, meter, hour) DO UPDATE SET
                 quantity = usage_hourly.quantity + excluded.quantity,
                 events = usage_hourly.events + excluded.events"
@@ -91,55 +136,41 @@ macro_rules! roll_up {
 }
 
 macro_rules! insert {
-    ($events:literal) => {
+    ($dialect:ident) => {
         concat!(
             "INSERT INTO usage_events
                 (tenant_id, source, event_id, meter, quantity, subject, occurred_at, received_at)
-            SELECT ", tenant_of_key!(), ", j.value->>0, j.value->>1, j.value->>2,
-                CAST(j.value->>3 AS BIGINT), j.value->>4, CAST(j.value->>5 AS BIGINT), ?6
-            FROM ", $events, " j WHERE 1 = 1", admitted!(), "
-            ON CONFLICT (tenant_id, source, event_id) DO NOTHING"
+            SELECT u.tenant_id, j.item->>0, j.item->>1, j.item->>2, CAST(j.item->>3 AS BIGINT),
+                j.item->>4, CAST(j.item->>5 AS BIGINT), ?6
+            FROM usage_months u CROSS JOIN ",
+            items!($dialect),
+            " WHERE ",
+            admitted!(),
+            " ON CONFLICT (tenant_id, source, event_id) DO NOTHING"
         )
     };
 }
 
 crate::queries! {
-    /// `?1`, `?2` key. One batch of a tenant after the other, whatever month its clock is in. SQLite
-    /// and D1 have one writer, so there it is only a read.
+    /// `?1`, `?2` key. One batch of a tenant after the other, whatever month its clock is in: events are
+    /// deduplicated per tenant, so the lock of a month would let the same events in twice where two
+    /// months meet. For PostgreSQL only; the others have one writer.
     LOCK: CredentialQuery = "usage.lock_tenant",
         concat!("SELECT id FROM tenants WHERE id = ", tenant_of_key!()),
         postgres = concat!("SELECT id FROM tenants WHERE id = ", tenant_of_key!(), " FOR NO KEY UPDATE");
-    /// `?1`, `?2` key, `?3` month, `?4` batch, `?5` now, `?6` bit of the scope, `?7` to `?10`
-    /// roles that may, `?11` the networks that Rust has judged, if the key is bound to any, `?12` bit
-    /// of the permission. The
-    /// same rules as `judge_key` in guard/identity.rs, because the batch writes before Rust has
-    /// judged.
-    OPEN: CredentialQuery = "usage.open_month", concat!("
-        INSERT INTO usage_months (tenant_id, month, events, batch)
-        SELECT k.tenant_id, ?3, 0, ?4
-        FROM api_keys k
-        JOIN tenants t ON t.id = k.tenant_id
-        JOIN users u ON u.id = k.user_id
-        JOIN memberships m ON m.tenant_id = k.tenant_id AND m.user_id = k.user_id
-        WHERE k.id = ?1 AND k.secret_hash = ?2 AND k.revoked_at IS NULL
-            AND (k.expires_at IS NULL OR k.expires_at > ?5) AND (k.scopes & ?6) <> 0
-            AND u.disabled_at IS NULL AND t.deleted_at IS NULL
-            AND ", crate::member_holds!("?7", "?8", "?9", "?10", "?12"), "
-            AND k.environment = 'live' AND (k.networks IS NULL OR k.networks = ?11)
-        ON CONFLICT (tenant_id, month) DO UPDATE SET batch = excluded.batch");
-    /// `?1`, `?2` key, `?3` events, `?4` month, `?5` batch. A row comes back when there is room,
-    /// which a batch with nothing new always has: after a downgrade it is a repetition all the same.
-    ADMIT: CredentialQuery = "usage.admit", admit!("json_each(?3)"),
-        postgres = admit!("jsonb_array_elements(CAST(CAST(?3 AS TEXT) AS jsonb))");
-    /// `?1`, `?2` key, `?3` events.
-    KNOWN: CredentialQuery = "usage.known", known!("json_each(?3)"),
-        postgres = known!("jsonb_array_elements(CAST(CAST(?3 AS TEXT) AS jsonb))");
-    /// `?1`, `?2` key, `?3` events, `?4` month, `?5` batch.
-    ROLL_UP: CredentialQuery = "usage.roll_up", roll_up!("json_each(?3)"),
-        postgres = roll_up!("jsonb_array_elements(CAST(CAST(?3 AS TEXT) AS jsonb))");
-    /// `?1`, `?2` key, `?3` events, `?4` month, `?5` batch, `?6` now.
-    INSERT: CredentialQuery = "usage.insert", insert!("json_each(?3)"),
-        postgres = insert!("jsonb_array_elements(CAST(CAST(?3 AS TEXT) AS jsonb))");
+    /// `?1`, `?2` key, `?3` events as `[source, id]`, each once, `?4` month, `?5` batch, `?6` number of
+    /// events, `?7` now, `?8` bit of the scope, `?9` to `?12` roles that may, `?13` the networks
+    /// that Rust has judged, if the key is bound to any, `?14` bit of the permission. The same rules as `judge_key` in
+    /// guard/identity.rs, because the batch writes before Rust has judged. A row comes back when there
+    /// is room, which a batch with nothing new always has: after a downgrade it is a repetition all
+    /// the same. It holds the positions of the events that are known.
+    ADMIT: CredentialQuery = "usage.admit", admit!(sqlite), postgres = admit!(postgres);
+    /// `?1`, `?2` key, `?3` sums as `[meter, hour, quantity, events, [[position, quantity]]]`,
+    /// `?4` month, `?5` batch. The sums hold as they are unless some of the events are known.
+    ROLL_UP: CredentialQuery = "usage.roll_up", roll_up!(sqlite), postgres = roll_up!(postgres);
+    /// `?1`, `?2` key, `?3` events as `[source, id, meter, quantity, subject, occurred_at]`,
+    /// `?4` month, `?5` batch, `?6` now.
+    INSERT: CredentialQuery = "usage.insert", insert!(sqlite), postgres = insert!(postgres);
     /// `?1` tenant, `?2` month: events counted and how many the plan allows.
     QUOTA: TenantQuery = "usage.quota", "
         SELECT COALESCE(u.events, 0), p.monthly_events
