@@ -2,9 +2,8 @@
 //!
 //! A two-cell sliding window of one minute: the count of this minute plus the share of the last
 //! one that the sliding minute still covers. An isolate counts for itself and merges into KV
-//! each time a quarter of the limit is new, at most once a second; so with `n` isolates at most
-//! `n × limit/4` requests are not yet known to the others, and a request normally costs no KV
-//! call. Stores that count atomically (Spin, native) are asked directly, because Spin's
+//! each time a quarter of the limit is new, at most once a second and once for twenty requests of
+//! all its callers; so a request costs a tenth of a KV call at most (docs/decisions/0014). Stores that count atomically (Spin, native) are asked directly, because Spin's
 //! instances are too short-lived to count. What must be exact is in [`super::exact_limit`].
 
 use std::collections::BTreeMap;
@@ -20,6 +19,13 @@ const WINDOW: i64 = MINUTE;
 /// Counters an isolate keeps at most; at the limit it forgets those of past windows, and all when
 /// none is past.
 const MAX_COUNTERS: usize = 10_000;
+
+/// Requests that pay for a merge: it is two KV calls, and a request may cost a tenth of one.
+const MERGE_COST: u32 = 20;
+
+/// Requests whose credit an isolate saves at most: busy minutes may follow quiet ones, but not with
+/// any number of merges at once.
+const MAX_CREDIT: u32 = MERGE_COST.saturating_mul(100);
 
 /// How dear a route is. Limits are requests a minute for one caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -174,6 +180,8 @@ impl Caller {
 #[derive(Debug, Default)]
 pub struct Limiter {
     counters: BTreeMap<(RateClass, Caller), Counter>,
+    /// Requests that have not paid for a merge yet.
+    credit: u32,
 }
 
 #[derive(Debug, Default)]
@@ -207,6 +215,7 @@ impl Limiter {
         if self.counters.len() >= MAX_COUNTERS {
             self.counters.clear();
         }
+        self.credit = self.credit.saturating_add(1).min(MAX_CREDIT);
         let counter = self.counters.entry((class, caller)).or_default();
         counter.roll(now);
         let current = counter.local.saturating_add(counter.remote);
@@ -215,11 +224,41 @@ impl Limiter {
             counter.local = counter.local.saturating_add(1);
         }
         let unpushed = counter.local.saturating_sub(counter.pushed);
-        let due = unpushed.saturating_mul(4) >= limit && now.since(counter.merged_at) >= SECOND;
+        let due = unpushed.saturating_mul(4) >= limit
+            && now.since(counter.merged_at) >= SECOND
+            && self.credit >= MERGE_COST;
         if due {
             counter.merged_at = now;
+            self.credit = self.credit.saturating_sub(MERGE_COST);
         }
         (decision, due)
+    }
+
+    /// Learns from what the store has counted in `window` what others let pass. What the store
+    /// should hold then, and the part of it that is ours; `None` when the minute is over.
+    fn learn(
+        &mut self,
+        class: RateClass,
+        caller: Caller,
+        window: i64,
+        stored: u32,
+    ) -> Option<(u32, u32)> {
+        let counter = self.counters.get_mut(&(class, caller))?;
+        if counter.window != window {
+            return None;
+        }
+        let fresh = counter.local.saturating_sub(counter.pushed);
+        counter.remote = stored.saturating_sub(counter.pushed);
+        Some((stored.saturating_add(fresh), counter.local))
+    }
+
+    /// The store holds `ours` requests of `window` now.
+    fn pushed(&mut self, class: RateClass, caller: Caller, window: i64, ours: u32) {
+        if let Some(counter) = self.counters.get_mut(&(class, caller))
+            && counter.window == window
+        {
+            counter.pushed = ours;
+        }
     }
 }
 
@@ -374,28 +413,19 @@ async fn merge<P: Platform>(platform: &P, class: RateClass, caller: Caller, now:
         return;
     };
     let stored: u32 = stored.and_then(|text| text.parse().ok()).unwrap_or(0);
-    let (fresh, local) = {
-        let mut limiter = ready.limiter.borrow_mut();
-        let Some(counter) = limiter.counters.get_mut(&(class, caller)) else {
-            return;
-        };
-        if counter.window != window {
-            return;
-        }
-        let fresh = counter.local.saturating_sub(counter.pushed);
-        counter.remote = stored.saturating_sub(counter.pushed);
-        (fresh, counter.local)
+    let learnt = ready
+        .limiter
+        .borrow_mut()
+        .learn(class, caller, window, stored);
+    let Some((total, ours)) = learnt else {
+        return;
     };
-    let total = stored.saturating_add(fresh).to_string();
-    if store.put(&key, &total, 120, now).await.is_ok()
-        && let Some(counter) = ready
+    let put = store.put(&key, &total.to_string(), 120, now).await;
+    if put.is_ok() {
+        ready
             .limiter
             .borrow_mut()
-            .counters
-            .get_mut(&(class, caller))
-        && counter.window == window
-    {
-        counter.pushed = local;
+            .pushed(class, caller, window, ours);
     }
 }
 

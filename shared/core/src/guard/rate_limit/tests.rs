@@ -33,17 +33,86 @@ fn a_full_minute_fades_over_the_next() {
     assert!(count(&mut limiter, MINUTE_10.plus(3 * MINUTE)).allowed);
 }
 
+/// Isolates and the KV that they share, seen by all at once.
+struct World {
+    isolates: Vec<Limiter>,
+    store: BTreeMap<(Caller, i64), u32>,
+    requests: u32,
+    calls: u32,
+}
+
+impl World {
+    fn new(isolates: usize) -> Self {
+        Self {
+            isolates: (0..isolates).map(|_| Limiter::default()).collect(),
+            store: BTreeMap::new(),
+            requests: 0,
+            calls: 0,
+        }
+    }
+
+    /// One request in the next isolate, and the merge that follows it.
+    fn ask(&mut self, class: RateClass, name: &str, limit: u32, now: Millis) -> bool {
+        let (caller, window) = (Caller::new(name), now.0.div_euclid(WINDOW));
+        let at = self.requests as usize % self.isolates.len();
+        self.requests += 1;
+        let isolate = &mut self.isolates[at];
+        let (decision, due) = isolate.count(class, caller, limit, now);
+        if due {
+            self.calls += 2;
+            let stored = self.store.entry((caller, window)).or_default();
+            if let Some((total, ours)) = isolate.learn(class, caller, window, *stored) {
+                *stored = total;
+                isolate.pushed(class, caller, window, ours);
+            }
+        }
+        decision.allowed
+    }
+}
+
+/// Rows: E-15
 #[test]
-fn merging_is_asked_for_rarely() {
-    let mut limiter = Limiter::default();
-    let due = (0..100)
-        .filter(|_| {
-            limiter
-                .count(RateClass::Read, Caller::new("a"), 100, MINUTE_10)
-                .1
-        })
-        .count();
-    assert_eq!(due, 1);
+fn a_request_costs_a_tenth_of_a_kv_call_at_most() {
+    for (limit, callers, pace) in [(10, 1, 6_000), (10, 5, 1_000), (30, 3, 500), (100, 1, 600)] {
+        for isolates in [1, 2, 5] {
+            let mut world = World::new(isolates);
+            for n in 0..2_000 {
+                let now = MINUTE_10.plus(i64::from(n) * pace);
+                world.ask(RateClass::Write, &(n % callers).to_string(), limit, now);
+                assert!(world.calls * 10 <= world.requests, "{limit} {callers} {n}");
+            }
+        }
+    }
+}
+
+/// Isolates that have credit hold `n × limit / 4` back from the others at most; without it each
+/// counts alone, so `n × limit` pass.
+#[test]
+fn several_isolates_keep_to_the_stated_bound() {
+    for isolates in [1, 2, 3, 5] {
+        for limit in [10, 30, 100, 600] {
+            let n = u32::try_from(isolates).unwrap();
+            let passed = |world: &mut World| {
+                let start = MINUTE_10.plus(MINUTE);
+                let asked = 3 * limit.max(10) * n;
+                let pace = MINUTE / i64::from(asked);
+                let now = |at: u32| start.plus(i64::from(at) * pace);
+                let passed =
+                    (0..asked).filter(|at| world.ask(RateClass::Read, "a", limit, now(*at)));
+                u32::try_from(passed.count()).unwrap()
+            };
+            let alone = passed(&mut World::new(isolates));
+            assert!((limit..=n * limit).contains(&alone), "{n} {limit}: {alone}");
+
+            let mut busy = World::new(isolates);
+            for at in 0..MAX_CREDIT * n {
+                busy.ask(RateClass::Ingest, &at.to_string(), u32::MAX, MINUTE_10);
+            }
+            let shared = passed(&mut busy);
+            let most = limit + n * limit.div_ceil(4);
+            assert!((limit..=most).contains(&shared), "{n} {limit}: {shared}");
+        }
+    }
 }
 
 #[test]
