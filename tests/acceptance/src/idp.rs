@@ -6,6 +6,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -16,17 +17,31 @@ const ADDRESS: &str = "127.0.0.1:8190";
 /// The issuer of tests/acceptance/vars.
 pub const ISSUER: &str = "http://127.0.0.1:8190";
 
+static ENDED: AtomicBool = AtomicBool::new(false);
+
+/// Gives the port to the next suite, and ends once what was asked here is answered.
+pub fn end() {
+    ENDED.store(true, Ordering::Relaxed);
+    // Wakes whoever listens; another suite's takes it for an odd request.
+    drop(TcpStream::connect(ADDRESS));
+    thread::sleep(Duration::from_millis(300));
+}
+
 /// Starts it, or takes over when the suite that has the port ends first.
 pub fn start() {
     thread::spawn(|| {
         let listener = loop {
             match TcpListener::bind(ADDRESS) {
                 Ok(listener) => break listener,
-                Err(_) => thread::sleep(Duration::from_millis(50)),
+                // Often, because whoever asks meanwhile is refused.
+                Err(_) => thread::sleep(Duration::from_millis(2)),
             }
         };
         for stream in listener.incoming().flatten() {
             thread::spawn(move || answer(stream));
+            if ENDED.load(Ordering::Relaxed) {
+                break;
+            }
         }
     });
 }

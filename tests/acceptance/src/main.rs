@@ -114,7 +114,9 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     idp::start();
-    if runner::run(&api, &chosen) {
+    let passed = runner::run(&api, &chosen);
+    idp::end();
+    if passed {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
