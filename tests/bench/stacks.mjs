@@ -6,13 +6,16 @@ import { convertV4MiniflareOptions, Miniflare } from "miniflare";
 import { unstable_splitSqlQuery as splitSql } from "wrangler";
 
 const secret = () => randomBytes(32).toString("base64url");
-export const SECRETS = { jwt: secret(), refresh: secret(), service: secret(), stripe: `whsec_${secret()}` };
+export const SECRETS = { jwt: secret(), refresh: secret(), service: secret(), audit: secret(), stripe: `whsec_${secret()}` };
 
 // The key of access tokens, derived as docs/security.md says.
 const seed = Buffer.from(hkdfSync("sha256", SECRETS.jwt, "edgekeep", "access-jwt-ed25519", 32));
 const pkcs8 = Buffer.concat([Buffer.from("302e020100300506032b657004220420", "hex"), seed]);
 export const signingKey = createPrivateKey({ key: pkcs8, format: "der", type: "pkcs8" });
 const { x } = createPublicKey(signingKey).export({ format: "jwk" });
+
+/** The key of refresh tokens, likewise. */
+export const refreshKey = Buffer.from(hkdfSync("sha256", SECRETS.refresh, "edgekeep", "refresh-token", 32));
 const thumbprint = JSON.stringify({ crv: "Ed25519", kty: "OKP", x });
 export const keyId = createHash("sha256").update(thumbprint).digest("base64url");
 
@@ -24,6 +27,7 @@ const COUNTED = {
   JWT_SECRET: SECRETS.jwt,
   JWT_REFRESH_SECRET: SECRETS.refresh,
   SERVICE_JWT_SECRET: SECRETS.service,
+  AUDIT_SECRET: SECRETS.audit,
   STRIPE_WEBHOOK_SECRET: SECRETS.stripe,
   CORS_ORIGINS: "https://app.bench.invalid",
 };
@@ -40,7 +44,10 @@ const HONO = {
   RATE_LIMIT: "4000000000",
   STRIPE_WEBHOOK_SECRET: SECRETS.stripe,
   JWKS: JSON.stringify({ keys: [{ kty: "OKP", crv: "Ed25519", x, kid: keyId, alg: "EdDSA", use: "sig" }] }),
+  SIGNING_KEY: JSON.stringify({ ...signingKey.export({ format: "jwk" }), kid: keyId }),
+  REFRESH_KEY: refreshKey.toString("base64url"),
 };
+const TEST = { ...COUNTED, ENVIRONMENT: "test", EMAIL_PROVIDER: "development" };
 
 const ours = (name) => [
   { type: "ESModule", path: "index.js", contents: readFileSync(`functions/${name}/build/index.js`, "utf8") },
@@ -54,7 +61,9 @@ export const SIDES = {
   ours: { modules: ours, bindings: OURS },
   hono: { modules: hono, bindings: HONO },
   // Ours outside production, where answers carry Server-Timing and no mail is sent, with the usual limits.
-  counted: { modules: ours, bindings: { ...COUNTED, ENVIRONMENT: "test", EMAIL_PROVIDER: "development" } },
+  counted: { modules: ours, bindings: TEST },
+  // The same with limits out of reach, for sign-ins at once.
+  logins: { modules: ours, bindings: { ...TEST, RATE_LIMITS: OURS.RATE_LIMITS } },
 };
 
 // The disk's moods are noise: where there is room enough in memory, the databases lie there.

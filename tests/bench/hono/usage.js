@@ -3,6 +3,7 @@ import { api, base64url, bearer, fail, ok, rateLimit } from "./common.js";
 const DAY = 86_400_000;
 const HOUR = 3_600_000;
 const WRITE = 1;
+const READ = 2;
 /** D1 binds a hundred parameters: so many rows of eight fit into one statement. */
 const ROWS = 12;
 
@@ -133,6 +134,45 @@ app.post(
     const invalid = results.filter(({ status }) => status === "invalid").length;
     const duplicates = results.length - invalid - fresh.length;
     return ok(c, { inserted: fresh.length, duplicates, invalid, results });
+  },
+);
+
+app.get(
+  "/api/v1/usage/summary",
+  authenticate,
+  rateLimit("read", (c) => c.get("credential").id),
+  async (c) => {
+    const { DB } = c.env;
+    const now = Date.now();
+    const month = c.req.query("month") ?? new Date(now).toISOString().slice(0, 7);
+    if (!/^\d{4}-(0[1-9]|1[0-2])$/.test(month)) fail(400, "VALIDATION", "Must be a month such as 2026-11.");
+    const [year, number] = month.split("-").map(Number);
+    const { id, hash } = c.get("credential");
+    const [state, totals] = await DB.batch([
+      DB.prepare(
+        `SELECT k.scopes, k.revoked_at, k.expires_at, u.disabled_at, t.deleted_at,
+           p.monthly_events AS quota, COALESCE(n.events, 0) AS used
+         FROM api_keys k
+         JOIN tenants t ON t.id = k.tenant_id
+         JOIN plans p ON p.id = t.plan_id
+         JOIN users u ON u.id = k.user_id
+         JOIN memberships m ON m.user_id = k.user_id AND m.tenant_id = k.tenant_id
+         LEFT JOIN usage_months n ON n.tenant_id = k.tenant_id AND n.month = ?
+         WHERE k.id = ? AND k.secret_hash = ?`,
+      ).bind(month, id, hash),
+      DB.prepare(
+        `SELECT meter, SUM(quantity) AS quantity, SUM(events) AS events FROM usage_hourly
+         WHERE tenant_id = (SELECT tenant_id FROM api_keys WHERE id = ? AND secret_hash = ?) AND hour >= ? AND hour < ?
+         GROUP BY meter ORDER BY meter`,
+      ).bind(id, hash, Date.UTC(year, number - 1), Date.UTC(year, number)),
+    ]);
+    const [key] = state.results;
+    const gone = [key?.revoked_at, key?.disabled_at, key?.deleted_at].some((time) => time !== null);
+    if (gone || (key.expires_at !== null && key.expires_at <= now)) fail(401, "API_KEY_INVALID", "The API key is not valid.");
+    if ((key.scopes & READ) === 0) fail(403, "SCOPE_MISSING", "The key lacks the scope usage:read.");
+    const { quota, used } = key;
+    const remaining = quota === null ? null : Math.max(quota - used, 0);
+    return ok(c, { month, events: used, limit: quota, remaining, meters: totals.results });
   },
 );
 
