@@ -62,6 +62,7 @@ app.get(
       emailVerifiedAt: iso(row.email_verified_at),
       createdAt: iso(row.created_at),
       role: row.role,
+      base: row.role,
       tenant: { id: row.tenant, name: row.name, plan: row.plan_id },
       permissions,
       memberships: memberships.results,
