@@ -3,11 +3,14 @@
 use core::cell::OnceCell;
 use core::future::Future;
 use core::panic::AssertUnwindSafe;
+use core::pin::Pin;
 use std::rc::Rc;
 
+use core::pin::Pin;
 use edgekeep_core::app::App;
 use edgekeep_core::port::{EntropyError, Level, Missing, Platform};
 use edgekeep_core::time::Millis;
+
 use js_sys::futures::future_to_promise;
 use wasm_bindgen::{JsCast as _, JsValue};
 use worker::{Context, Env, ScheduleContext};
@@ -149,6 +152,8 @@ impl Platform for Workers {
     }
 
     fn defer(&self, work: impl Future<Output = ()> + 'static) {
+        // Boxed, so that promises are made by one piece of code and not by one for each caller.
+        let work: Pin<Box<dyn Future<Output = ()>>> = Box::pin(work);
         match &self.0.lifetime {
             Lifetime::Request(context) => {
                 let promise = future_to_promise(AssertUnwindSafe(async {
