@@ -6,7 +6,6 @@ use core::panic::AssertUnwindSafe;
 use core::pin::Pin;
 use std::rc::Rc;
 
-use core::pin::Pin;
 use edgekeep_core::app::App;
 use edgekeep_core::port::{EntropyError, Level, Missing, Platform};
 use edgekeep_core::time::Millis;
