@@ -108,7 +108,8 @@ fn the_page_keeps_its_format(api: &Api) {
     api.get("/no/such/path")
         .send()
         .refused(404, "ROUTE_NOT_FOUND");
-    api.call("BREW", "/no/such/path").send();
+    // A method that workerd knows and this product does not.
+    api.call("PROPFIND", "/no/such/path").send();
     settle(api);
     let text = scrape(api).text();
     let samples = read(&text);
