@@ -101,10 +101,18 @@ fn chunked_body_over_the_limit_is_413(api: &Api) {
 }
 
 fn a_body_that_does_not_arrive_is_408(api: &Api) {
-    let answer = api.raw(
-        b"POST /api/v1/auth/login HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n\
-        content-type: application/json\r\ncontent-length: 100\r\n\r\n{\"email\":",
-    );
+    let ask = || {
+        api.raw(
+            b"POST /api/v1/auth/login HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n\
+            content-type: application/json\r\ncontent-length: 100\r\n\r\n{\"email\":",
+        )
+    };
+    // Spin's server sometimes hangs up after the head of an answer to half a request.
+    let cut_off = |answer: &crate::answer::Answer| answer.status == 408 && answer.text().is_empty();
+    let answer = (0..2)
+        .map(|_| ask())
+        .find(|answer| !cut_off(answer))
+        .unwrap_or_else(ask);
     let body = answer.refused(408, "REQUEST_TIMEOUT");
     assert_eq!(body["error"]["retryable"], true, "{body}");
 }
