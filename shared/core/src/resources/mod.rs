@@ -1,8 +1,8 @@
 //! What a tenant's members make and keep: projects and agents (docs/resources.md).
 //!
-//! One set of handlers serves every resource. A [`model::Resource`] says what is particular about
+//! One set of handlers serves every resource. A `model::Resource` says what is particular about
 //! one: its columns, who may touch it, what it belongs to, its statements. A further resource is a
-//! module like [`projects`] and a line in [`routes`].
+//! module like `projects` and a line in `routes`.
 
 mod agents;
 mod change;
