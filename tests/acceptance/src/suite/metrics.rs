@@ -105,11 +105,11 @@ fn the_page_keeps_its_format(api: &Api) {
         .bearer(&founder.access)
         .send()
         .refused(404, "NOT_FOUND");
-    api.get("/no/such/path")
+    api.get("/api/v1/jobs/no/such/path")
         .send()
         .refused(404, "ROUTE_NOT_FOUND");
     // A method that workerd knows and this product does not.
-    api.call("PROPFIND", "/no/such/path").send();
+    api.call("PROPFIND", "/api/v1/jobs/no/such/path").send();
     settle(api);
     let text = scrape(api).text();
     let samples = read(&text);
@@ -126,7 +126,7 @@ fn the_page_keeps_its_format(api: &Api) {
         "@",
         "example.com",
         "/no/such",
-        "BREW",
+        "PROPFIND",
     ] {
         assert!(!text.contains(trace), "{trace}");
     }
