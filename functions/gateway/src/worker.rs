@@ -2,7 +2,7 @@
 
 use core::convert::Infallible;
 
-use edgekeep_core::functions::{Nothing, owner};
+use edgekeep_core::functions::owner;
 use edgekeep_core::http::{Code, Context as Handled, Function, Interrupt, Reply, Route};
 use edgekeep_core::port::Platform;
 use edgekeep_workers::{Request, Response, forward, path, serve};
@@ -10,9 +10,7 @@ use worker::{Context, Env, console_error, event};
 
 #[event(fetch)]
 async fn fetch(request: Request, env: Env, context: Context) -> worker::Result<Response> {
-    let Some(function) = owner(&path(&request)) else {
-        return serve::<Nothing>(request, env, context).await;
-    };
+    let function = owner(&path(&request));
     match forward(function, &request, &env).await {
         Ok(response) => Ok(response),
         Err(cause) => {

@@ -3,9 +3,7 @@
 use crate::auth::{Accounts, Auth, Mfa, Oauth};
 use crate::billing::Billing;
 use crate::health::Health;
-use crate::http::{
-    Found, Function, Incoming, Reply, Response, Route, RouteInfo, find, serve as serve_one,
-};
+use crate::http::{Found, Function, Incoming, Response, RouteInfo, find, serve as serve_one};
 use crate::jobs::Jobs;
 use crate::organizations::{Members, Organizations};
 use crate::port::Platform;
@@ -40,15 +38,16 @@ macro_rules! for_each_function {
     };
 }
 
-/// The function whose table has this path, whatever the method.
-pub fn owner(path: &str) -> Option<&'static str> {
+/// The function whose table has this path, whatever the method. What nobody has goes to health,
+/// as in spin.toml: one function answers and counts it.
+pub fn owner(path: &str) -> &'static str {
     macro_rules! ask {
         ($($function:ident),*) => {
-            $( if owns::<$function>(path) { return Some($function::NAME); } )*
+            $( if owns::<$function>(path) { return $function::NAME; } )*
         };
     }
     for_each_function!(ask);
-    None
+    Health::NAME
 }
 
 fn owns<F: Function>(path: &str) -> bool {
@@ -113,22 +112,5 @@ pub async fn serve<P: Platform, I: Incoming>(platform: &P, incoming: I) -> Respo
         };
     }
     for_each_function!(dispatch);
-    serve_one::<Nothing, P, I>(platform, incoming).await
-}
-
-/// A function without routes: answers every path with the contract's 404.
-#[derive(Debug)]
-pub struct Nothing;
-
-impl Function for Nothing {
-    type Action = core::convert::Infallible;
-    const NAME: &'static str = "gateway";
-    const ROUTES: &'static [Route<Self::Action>] = &[];
-
-    async fn handle<P: Platform>(
-        action: Self::Action,
-        _: &crate::http::Context<'_, P>,
-    ) -> Result<Reply, crate::http::Interrupt> {
-        match action {}
-    }
+    serve_one::<Health, P, I>(platform, incoming).await
 }

@@ -68,8 +68,8 @@ fn bindings() -> Result<(), Failed> {
     let manifest = toml("wrangler.toml")?;
     let mut findings = Vec::new();
     for (function, path) in paths() {
-        if owner(&path) != Some(function) {
-            findings.push(format!("{path} of {function} goes to {:?}", owner(&path)));
+        if owner(&path) != function {
+            findings.push(format!("{path} of {function} goes to {}", owner(&path)));
         }
     }
     for (place, suffix, _) in ENVIRONMENTS {
