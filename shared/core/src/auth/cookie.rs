@@ -30,10 +30,19 @@ pub(crate) fn sign(keys: &TokenKeys, purpose: &str, value: &str) -> String {
 /// The value, if one of the keys signed it for this purpose. Former keys count until they are
 /// dropped from the configuration.
 pub(crate) fn open<'t>(keys: &TokenKeys, purpose: &str, text: &'t str) -> Option<&'t str> {
+    open_by(keys, purpose, text).map(|(value, _)| value)
+}
+
+/// The same, with the place of the key that signed it: 0 is the current one's.
+pub(crate) fn open_by<'t>(
+    keys: &TokenKeys,
+    purpose: &str,
+    text: &'t str,
+) -> Option<(&'t str, usize)> {
     let (value, given) = text.rsplit_once('.')?;
     let given = from_base64url(given)?;
     let by = |key: &[u8; 32]| same(&mac(key, purpose, value), &given);
-    keys.cookie.iter().any(by).then_some(value)
+    keys.cookie.iter().position(by).map(|place| (value, place))
 }
 
 fn mac(key: &[u8; 32], purpose: &str, value: &str) -> [u8; 32] {

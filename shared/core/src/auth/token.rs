@@ -49,8 +49,9 @@ pub struct TokenKeys {
     refresh: Vec<[u8; 32]>,
     /// Keys of signed values in cookies, the current one first.
     pub(super) cookie: Vec<[u8; 32]>,
-    /// Key of what a sign-in through another provider derives from its state.
-    pub(super) oauth: [u8; 32],
+    /// Keys of what a sign-in through another provider derives from its state, each of the same
+    /// secret as its neighbour in `cookie`.
+    pub(super) oauth: Vec<[u8; 32]>,
     /// Keys of second factors' secrets at rest, the current one first.
     pub(super) mfa: Vec<[u8; 32]>,
     /// Keys of tokens in mails, the current one first.
@@ -87,7 +88,9 @@ impl TokenKeys {
             cookie: refresh()
                 .map(|secret| derive_key(secret, "cookie"))
                 .collect(),
-            oauth: derive_key(config.refresh_secret.expose(), "oauth"),
+            oauth: refresh()
+                .map(|secret| derive_key(secret, "oauth"))
+                .collect(),
             mfa: refresh()
                 .map(|secret| derive_key(secret, "mfa-secret"))
                 .collect(),

@@ -20,14 +20,15 @@ tests! { "oauth":
     a_verified_address_finds_its_account ["D-13"];
     who_never_proved_the_address_loses_it ["D-13"];
     a_signed_in_user_links_and_unlinks ["D-13"];
+    a_link_ends_with_the_session_that_asked ["D-13"];
     browsers_return_to_the_application_only ["D-14"];
     parallel_first_sign_ins_make_one_account ["D-11"];
 }
 
 /// A browser that went to the provider: its cookie, and where it was sent.
-struct Away {
-    cookie: String,
-    query: Vec<(String, String)>,
+pub(super) struct Away {
+    pub(super) cookie: String,
+    pub(super) query: Vec<(String, String)>,
 }
 
 fn away(answer: &Answer, location: &str) -> Away {
@@ -47,7 +48,7 @@ fn away(answer: &Answer, location: &str) -> Away {
     }
 }
 
-fn leave(api: &Api, provider: &str, mode: &str) -> Away {
+pub(super) fn leave(api: &Api, provider: &str, mode: &str) -> Away {
     let path = format!("/api/v1/auth/oauth/{provider}/start?mode={mode}&return_to=%2Fhome%3Fx%3D1");
     let answer = api.get(&path).send();
     assert_eq!(answer.status, 302, "{}", answer.text());
@@ -55,12 +56,12 @@ fn leave(api: &Api, provider: &str, mode: &str) -> Away {
     away(&answer, &location)
 }
 
-fn state(away: &Away) -> &str {
+pub(super) fn state(away: &Away) -> &str {
     let found = away.query.iter().find(|(name, _)| name == "state");
     &found.unwrap().1
 }
 
-fn come_back(api: &Api, provider: &str, away: &Away, claims: &Value) -> Answer {
+pub(super) fn come_back(api: &Api, provider: &str, away: &Away, claims: &Value) -> Answer {
     let code = idp::code(&away.query, claims);
     callback(
         api,
@@ -89,6 +90,29 @@ pub(super) fn sign_in(api: &Api, claims: &Value) -> Value {
 /// The tokens of a new person who came through the provider.
 pub fn from_provider(api: &Api) -> Value {
     sign_in(api, &person(api))
+}
+
+/// A signed-in user asks for a link to the provider.
+pub(super) fn link(api: &Api, access: &str, body: &Value, later: i64) -> Answer {
+    api.post("/api/v1/auth/oauth/mock/link", body)
+        .bearer(access)
+        .later(later)
+        .send()
+}
+
+/// The same with the password, and the browser on its way.
+pub(super) fn linking(api: &Api, access: &str) -> Away {
+    let answer = link(api, access, &json!({"password": PASSWORD}), 0);
+    let url = text(&answer.data(200)["url"]);
+    away(&answer, &url)
+}
+
+pub(super) fn unlink(api: &Api, access: &str, body: &Value, later: i64) -> Answer {
+    api.delete("/api/v1/auth/identities/mock")
+        .json(body)
+        .bearer(access)
+        .later(later)
+        .send()
 }
 
 fn me(api: &Api, tokens: &Value) -> Value {
@@ -314,16 +338,8 @@ fn who_never_proved_the_address_loses_it(api: &Api) {
 
 fn a_signed_in_user_links_and_unlinks(api: &Api) {
     let founder = founder(api);
-    let link = |access: &str| {
-        let answer = api
-            .call("POST", "/api/v1/auth/oauth/mock/link")
-            .bearer(access)
-            .send();
-        let url = text(&answer.data(200)["url"]);
-        away(&answer, &url)
-    };
     let person = json!({"sub": format!("linked-{}", founder.email)});
-    let linked = come_back(api, "mock", &link(&founder.access), &person);
+    let linked = come_back(api, "mock", &linking(api, &founder.access), &person);
     assert_eq!(linked.status, 302);
     let same = me(api, &sign_in(api, &person));
     assert_eq!(same["email"], founder.email);
@@ -337,24 +353,36 @@ fn a_signed_in_user_links_and_unlinks(api: &Api) {
     assert_eq!(identities(), 1);
     // Somebody else cannot link the same account of the provider.
     let other = crate::fixture::founder(api);
-    let taken = come_back(api, "mock", &link(&other.access), &person);
+    let taken = come_back(api, "mock", &linking(api, &other.access), &person);
     let location = taken.header("location").unwrap_or_default();
     assert!(
         location.contains("error=STATE_CONFLICT"),
         "{}",
         taken.text()
     );
-    let unlink = |access: &str| {
-        api.delete("/api/v1/auth/identities/mock")
-            .bearer(access)
-            .send()
-    };
-    unlink(&founder.access).data(200);
+    let password = json!({"password": PASSWORD});
+    unlink(api, &founder.access, &password, 0).data(200);
     assert_eq!(identities(), 0);
-    unlink(&founder.access).refused(409, "STATE_CONFLICT");
+    unlink(api, &founder.access, &password, 0).refused(409, "STATE_CONFLICT");
     // Without a password it is the last way in.
-    let only = sign_in(api, &self::person(api));
-    unlink(&text(&only["access_token"])).refused(409, "STATE_CONFLICT");
+    let only = text(&sign_in(api, &self::person(api))["access_token"]);
+    unlink(api, &only, &json!({}), 0).refused(409, "STATE_CONFLICT");
+}
+
+/// Whoever was thrown out in the meantime leaves no way in behind.
+fn a_link_ends_with_the_session_that_asked(api: &Api) {
+    let founder = founder(api);
+    let away = linking(api, &founder.access);
+    api.call("POST", "/api/v1/auth/logout")
+        .bearer(&founder.access)
+        .send()
+        .data(200);
+    let person = json!({"sub": format!("late-{}", founder.email)});
+    let late = come_back(api, "mock", &away, &person);
+    let location = late.header("location").unwrap_or_default();
+    assert!(location.ends_with("error=SESSION_ENDED"), "{location}");
+    let again = leave(api, "mock", "bearer");
+    come_back(api, "mock", &again, &person).refused(403, "OAUTH_EMAIL_UNVERIFIED");
 }
 
 fn browsers_return_to_the_application_only(api: &Api) {

@@ -1,9 +1,10 @@
-//! Proof anew, before what a stolen session must not do: closing the account, another address.
+//! Proof anew, before what a stolen session must not do: closing the account, another address, another
+//! way in.
 
 use serde_json::{Value, json};
 
 use super::mfa::armed;
-use super::oauth::{person, sign_in};
+use super::oauth::{link, person, sign_in, unlink};
 use super::tests;
 use crate::answer::Answer;
 use crate::api::Api;
@@ -12,6 +13,8 @@ use crate::fixture::{PASSWORD, founder, invite, login, mail_token, new_email, te
 tests! { "proof":
     closing_asks_for_the_second_factor ["D-09"];
     another_address_asks_for_the_second_factor ["D-09"];
+    another_way_in_asks_for_the_password ["D-13"];
+    another_way_in_asks_for_the_second_factor ["D-09" "D-13"];
     one_code_proves_once ["D-06"];
     closing_waits_for_what_its_user_does_meanwhile [];
     who_has_no_password_signs_in_again ["D-11"];
@@ -78,6 +81,65 @@ fn another_address_asks_for_the_second_factor(api: &Api) {
     ask(&json!({}), 0).data(202);
 }
 
+/// Linking a provider, and taking one off.
+fn another_way_in_asks_for_the_password(api: &Api) {
+    let founder = founder(api);
+    let person = person(api);
+    for ask in [link, unlink] {
+        // However young the session is.
+        ask(api, &founder.access, &json!({}), 0).blames("password");
+        let wrong = json!({"password": "not the password"});
+        ask(api, &founder.access, &wrong, 0).refused(403, "PASSWORD_WRONG");
+        ask(api, &founder.access, &json!({"passwort": "x"}), 0).blames("passwort");
+    }
+    link(api, &founder.access, &json!({"password": PASSWORD}), 0).data(200);
+    // Who has no password must have come through the provider just now.
+    let access = text(&sign_in(api, &person)["access_token"]);
+    link(api, &access, &json!({}), OLD).refused(403, "REAUTH_REQUIRED");
+    unlink(api, &access, &json!({}), OLD).refused(403, "REAUTH_REQUIRED");
+    link(api, &access, &json!({}), 0).data(200);
+    // Guesses are counted as they are elsewhere.
+    let statuses: Vec<u16> = (0..12)
+        .map(|_| unlink(api, &founder.access, &json!({"password": "a guess"}), 0).status)
+        .collect();
+    assert_eq!(statuses.last(), Some(&429), "{statuses:?}");
+}
+
+fn another_way_in_asks_for_the_second_factor(api: &Api) {
+    let with = |name: &str, code: &str| json!({"password": PASSWORD, name: code});
+    for ask in [link, unlink] {
+        let armed = armed(api);
+        let access = armed.founder.access.as_str();
+        let bare = ask(api, access, &json!({"password": PASSWORD}), OLD);
+        assert_eq!(
+            bare.refused(403, "REAUTH_REQUIRED")["error"]["field"],
+            "code"
+        );
+        let made_up = with("recovery_code", "0000-0000-0000-0000");
+        ask(api, access, &made_up, OLD).refused(401, "MFA_CODE_INVALID");
+    }
+    // A code that was spent on a link is good for nothing else.
+    let armed = self::armed(api);
+    let access = armed.founder.access.as_str();
+    let code = armed.code(api, OLD);
+    let links = api.parallel(8, |_| link(api, access, &with("code", &code), OLD).status);
+    let done = links.iter().filter(|status| **status == 200);
+    assert_eq!(done.count(), 1, "{links:?}");
+    let armed = self::armed(api);
+    let access = armed.founder.access.as_str();
+    let [first, second, ..] = armed.recovery.as_slice() else {
+        panic!("no recovery codes");
+    };
+    link(api, access, &with("recovery_code", first), OLD).data(200);
+    let used = unlink(api, access, &with("recovery_code", first), OLD);
+    used.refused(401, "MFA_CODE_INVALID");
+    // Nothing is linked; the proof was right.
+    let none = unlink(api, access, &with("recovery_code", second), OLD);
+    none.refused(409, "STATE_CONFLICT");
+    // A session that proved two factors just now sends its password alone.
+    link(api, access, &json!({"password": PASSWORD}), 0).data(200);
+}
+
 fn one_code_proves_once(api: &Api) {
     let armed = armed(api);
     let code = armed.code(api, OLD);
@@ -141,11 +203,7 @@ fn who_has_no_password_sets_one(api: &Api) {
     let person = person(api);
     let email = text(&person["email"]);
     let access = text(&sign_in(api, &person)["access_token"]);
-    let unlink = |access: &str| {
-        let call = api.delete("/api/v1/auth/identities/mock");
-        call.bearer(access).send()
-    };
-    unlink(&access).refused(409, "STATE_CONFLICT");
+    unlink(api, &access, &json!({}), 0).refused(409, "STATE_CONFLICT");
     let body = json!({"current_password": PASSWORD, "password": PASSWORD});
     let call = api.post("/api/v1/auth/password/change", &body);
     let none = call.bearer(&access).send().refused(409, "STATE_CONFLICT");
@@ -161,7 +219,8 @@ fn who_has_no_password_sets_one(api: &Api) {
     let access = text(&tokens["access_token"]);
     // From now on it is asked for, however young the session.
     close(api, &access, &json!({}), 0).blames("password");
-    unlink(&access).data(200);
+    unlink(api, &access, &json!({}), 0).blames("password");
+    unlink(api, &access, &json!({"password": PASSWORD}), 0).data(200);
     close(api, &access, &json!({"password": PASSWORD}), 0).data(200);
     // Whoever has a password is asked for it, and nothing else.
     let other = founder(api);

@@ -3,10 +3,10 @@
 
 use edgekeep_core::auth::refresh::Refresh;
 use edgekeep_core::auth::token::issue_service;
-use edgekeep_core::crypto::derive_key;
+use edgekeep_core::crypto::{base64url, derive_key, fingerprint, hmac_sha256};
 use serde_json::{Value, json};
 
-use super::oauth::from_provider;
+use super::oauth::{Away, come_back, from_provider, leave, person, state};
 use super::tests;
 use crate::answer::Answer;
 use crate::api::Api;
@@ -22,6 +22,7 @@ tests! { "rotation":
     tokens_expire_and_the_session_goes_on ["A-39" "A-18"];
     logout_ends_both_tokens_at_once ["A-39" "A-10"];
     a_rolled_secret_signs_nobody_out ["A-39" "Q-11"];
+    a_flow_under_way_outlives_a_rolled_secret ["Q-11" "D-11"];
     sessions_of_other_providers_rotate_alike ["A-39" "D-12"];
 }
 
@@ -164,6 +165,39 @@ fn a_rolled_secret_signs_nobody_out(api: &Api) {
         "a service secret that was dropped by now".to_owned(),
     ))
     .refused(401, "TOKEN_INVALID");
+}
+
+/// Browsers that are at a provider while the secret is rolled come back to what they left.
+fn a_flow_under_way_outlives_a_rolled_secret(api: &Api) {
+    let former = std::env::var("JWT_REFRESH_OLD_SECRETS").unwrap();
+    let person = person(api);
+    let tokens = come_back(api, "mock", &begun_with(api, &former), &person).data(200);
+    me(api, &tokens["access_token"], 0).data(200);
+    let dropped = begun_with(api, "a secret that was dropped by now");
+    come_back(api, "mock", &dropped, &person).refused(400, "OAUTH_STATE_INVALID");
+}
+
+/// A flow as a server would have begun it while this was its secret.
+fn begun_with(api: &Api, secret: &str) -> Away {
+    let mut away = leave(api, "mock", "bearer");
+    let (name, sealed) = away.cookie.split_once('=').unwrap();
+    let (value, _) = sealed.rsplit_once('.').unwrap();
+    let key = derive_key(secret, "cookie");
+    let mac = hmac_sha256(&key, &[b"oauth:mock\0", value.as_bytes()]);
+    let cookie = format!("{name}={value}.{}", base64url(&mac));
+    let derived = |what: &[u8]| {
+        let key = derive_key(secret, "oauth");
+        base64url(&hmac_sha256(&key, &[what, state(&away).as_bytes()]))
+    };
+    let made = [
+        ("nonce", derived(b"nonce\0")),
+        ("code_challenge", fingerprint(&derived(b"pkce\0"))),
+    ];
+    for (name, value) in made {
+        let pair = away.query.iter_mut().find(|(key, _)| key == name);
+        pair.unwrap().1 = value;
+    }
+    Away { cookie, ..away }
 }
 
 fn sessions_of_other_providers_rotate_alike(api: &Api) {

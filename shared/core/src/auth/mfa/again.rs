@@ -1,4 +1,5 @@
-//! Proof anew, before what a stolen session must not do: closing the account, another address.
+//! Proof anew, before what a stolen session must not do: closing the account, another address, another
+//! way in.
 
 use super::answer::Proof;
 use super::fresh::{Given, both, refused};
@@ -127,6 +128,21 @@ impl Again {
             statements.push(proof.claim(&self.actor.user, mark, cx.now));
         }
         statements
+    }
+
+    /// Spends what was proven for something that a later request does.
+    ///
+    /// # Errors
+    /// As [`Self::spent`].
+    pub(in crate::auth) async fn spend_alone<P: Platform>(
+        &self,
+        cx: &Context<'_, P>,
+    ) -> Result<(), Error> {
+        let statements = self.spend(cx, &cx.new_id("mfp")?);
+        if statements.is_empty() {
+            return Ok(());
+        }
+        self.spent(&cx.batch(&statements).await?)
     }
 
     /// What the code was spent for, NULL where none was asked for.

@@ -5,15 +5,20 @@
 
 use serde_json::{Value as Json, json};
 
-use super::flow::Flow;
+use super::flow::{Flow, Linker};
 use super::profile::Person;
 use super::provider::Provider;
-use super::store::{BY_IDENTITY, INSERT_VERIFIED, LINK, LIST, TAKE_OVER, UNLINK};
+use super::store::{
+    BY_IDENTITY, INSERT_VERIFIED, LINK, LINK_OWN, LIST, LIVES, LOCK, RECORD_LINKED,
+    RECORD_UNLINKED, TAKE_OVER, UNLINK,
+};
 use crate::audit::Entry;
 use crate::auth::accounts::{ACCOUNT, Account, INSERT_FOUNDER, INSERT_TENANT};
+use crate::auth::mfa::{self, Again, Given};
+use crate::auth::password;
 use crate::auth::session::{self, SignIn};
-use crate::auth::{mfa, password};
 use crate::config::Feature;
+use crate::fields::Fields;
 use crate::guard::identity::Credential;
 use crate::http::{Code, Context, Error, Interrupt, Reply};
 use crate::port::{DatabaseError, Platform};
@@ -31,8 +36,8 @@ pub(super) async fn admit<P: Platform>(
     flow: &Flow,
     person: &Person,
 ) -> Result<Reply, Error> {
-    if let Some(user) = flow.link() {
-        return join(cx, provider, person, user).await;
+    if let Some(linker) = flow.link() {
+        return join(cx, provider, person, linker).await;
     }
     match sign_in(cx, provider, flow, person).await {
         // Two first sign-ins at once: the slower finds what the faster made.
@@ -152,20 +157,36 @@ async fn enter<P: Platform>(
     mfa::ask(cx, &who, &factors, also).await
 }
 
-/// Links the person to a user who was signed in when they started.
+/// Links the person to a user who was signed in when they started, and is so still.
 async fn join<P: Platform>(
     cx: &Context<'_, P>,
     provider: &Provider,
     person: &Person,
-    user: &str,
+    linker: &Linker,
 ) -> Result<Reply, Error> {
+    let (user, session) = (linker.user.as_str(), linker.session.as_str());
+    let entry = identity_entry(user, "auth.identity_linked", &provider.id);
+    let mut record = entry.record_own(cx, &RECORD_LINKED)?;
+    let subject = person.subject.as_str();
+    record.statement.params.push(subject.into());
     let rows = cx
         .batch(&[
-            link(cx, provider, person, user),
-            recorded(cx, user, "auth.identity_linked", &provider.id)?,
+            LIVES.bind([session.into(), user.into(), cx.now.into()]),
+            LINK_OWN.bind([
+                provider.id.as_str().into(),
+                subject.into(),
+                user.into(),
+                cx.now.into(),
+                session.into(),
+            ]),
+            record.statement,
         ])
         .await?;
-    if rows.first().is_none_or(Vec::is_empty) {
+    let nothing = |index: usize| rows.get(index).is_none_or(Vec::is_empty);
+    if nothing(0) {
+        return Err(Error::new(Code::SessionEnded));
+    }
+    if nothing(1) {
         let taken = "This account of the provider is linked already.";
         return Err(Error::new(Code::StateConflict).with_message(taken));
     }
@@ -180,13 +201,16 @@ fn recorded<P: Platform>(
     action: &'static str,
     provider: &str,
 ) -> Result<Statement, Error> {
-    let entry = Entry {
+    identity_entry(user, action, provider).append(cx)
+}
+
+fn identity_entry<'a>(user: &'a str, action: &'static str, provider: &'a str) -> Entry<'a> {
+    Entry {
         tenant: None,
         actor: user,
         action,
         target: provider,
-    };
-    entry.append(cx)
+    }
 }
 
 /// The caller's accounts at providers.
@@ -209,18 +233,32 @@ fn show(row: &Row) -> Result<Json, DatabaseError> {
     }))
 }
 
-/// Takes a provider off the caller's account, unless it is the last way in.
+/// Takes a provider off the caller's account, unless it is the last way in. Proof anew is asked for:
+/// whoever has only a session must not lock the owner out.
 pub(super) async fn unlink<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
-    let (actor, _) = cx.load(|_| Vec::new()).await?;
-    let user = actor.user.as_str();
-    let unlinked = UNLINK.bind([user.into(), cx.param().into(), password::UNUSABLE.into()]);
-    let rows = cx
-        .batch(&[
-            unlinked,
-            recorded(cx, user, "auth.identity_unlinked", cx.param())?,
-        ])
-        .await?;
-    if rows.first().is_none_or(Vec::is_empty) {
+    let mut fields = Fields::parse_or_empty(cx.request.body)?;
+    let given = Given::read(&mut fields)?;
+    fields.finish()?;
+    let own = Again::demand(cx, &given).await?;
+    let user = own.actor.user.as_str();
+    let entry = identity_entry(user, "auth.identity_unlinked", cx.param());
+    let mut record = entry.record_own(cx, &RECORD_UNLINKED)?;
+    let mark = own.mark(&record.id);
+    record
+        .statement
+        .params
+        .extend([password::UNUSABLE.into(), mark]);
+    let mut writes = vec![LOCK.bind([user.into()])];
+    writes.extend(own.spend(cx, &record.id));
+    let unlinked = writes.len();
+    writes.extend([
+        record.statement,
+        UNLINK.bind([user.into(), cx.param().into(), record.id.into()]),
+    ]);
+    let rows = cx.batch(&writes).await?;
+    let (before, rows) = rows.split_at_checked(unlinked).unwrap_or_default();
+    own.spent(before)?;
+    if rows.last().is_none_or(Vec::is_empty) {
         let last = "Not linked, or the last way to sign in: set a password first.";
         return Err(Error::new(Code::StateConflict).with_message(last).into());
     }

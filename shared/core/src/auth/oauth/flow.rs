@@ -8,8 +8,10 @@ use super::profile::{self, endpoints};
 use super::provider::Provider;
 use crate::app::Ready;
 use crate::auth::cookie;
+use crate::auth::mfa::{Again, Given};
 use crate::auth::session::Keep;
 use crate::crypto::{base64url, from_base64url, hmac_sha256, same};
+use crate::fields::Fields;
 use crate::http::{Code, Context, Error, Interrupt, Reply, Response};
 use crate::port::Platform;
 use crate::time::{MINUTE, Millis};
@@ -26,15 +28,26 @@ pub(super) struct Flow {
     ends: i64,
     return_to: String,
     cookies: bool,
-    /// The user who links a provider to their account; nobody for a sign-in.
-    link: Option<String>,
+    /// Who links a provider to their account; nobody for a sign-in.
+    link: Option<Linker>,
+    /// The place of the key that signed it: a secret may be rolled while a browser is away.
+    #[serde(skip)]
+    key: usize,
+}
+
+/// Who asked for a link. What another password or a logout ends is no longer good for it.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Linker {
+    pub(super) user: String,
+    pub(super) session: String,
 }
 
 impl Flow {
     /// A secret of this flow that only we can make again.
     fn derived(&self, ready: &Ready, what: &str) -> String {
         let parts = [what.as_bytes(), b"\0", self.state.as_bytes()];
-        base64url(&hmac_sha256(&ready.keys.oauth, &parts))
+        let key = ready.keys.oauth.get(self.key).copied().unwrap_or_default();
+        base64url(&hmac_sha256(&key, &parts))
     }
 
     /// The PKCE verifier (RFC 7636): 43 characters.
@@ -56,8 +69,8 @@ impl Flow {
     }
 
     /// Who links, if somebody does.
-    pub(super) fn link(&self) -> Option<&str> {
-        self.link.as_deref()
+    pub(super) fn link(&self) -> Option<&Linker> {
+        self.link.as_ref()
     }
 
     fn seal(&self, ready: &Ready, provider: &str) -> String {
@@ -66,9 +79,9 @@ impl Flow {
     }
 
     fn open(ready: &Ready, provider: &str, text: &str, now: Millis) -> Option<Self> {
-        let value = cookie::open(&ready.keys, &purpose(provider), text)?;
+        let (value, key) = cookie::open_by(&ready.keys, &purpose(provider), text)?;
         let flow: Self = serde_json::from_slice(&from_base64url(value)?).ok()?;
-        (flow.ends > now.0).then_some(flow)
+        (flow.ends > now.0).then_some(Self { key, ..flow })
     }
 }
 
@@ -100,7 +113,7 @@ pub(super) async fn start<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Int
         Some("bearer") => false,
         Some(_) => return Err(Error::invalid("mode", "Must be cookie or bearer.").into()),
     };
-    let (url, sealed) = begin(cx, provider, cookies, None).await?;
+    let (url, sealed) = begin(cx, provider, return_to(cx)?, cookies, None).await?;
     let mut response = Response::empty(302);
     response.headers.push(("location", url));
     response
@@ -109,11 +122,21 @@ pub(super) async fn start<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Int
     Ok(Reply::Raw(response))
 }
 
-/// The same for somebody who is signed in and adds a provider to their account.
+/// The same for somebody who is signed in and adds a provider to their account. It is a way in for
+/// good, so a session alone does not get it: proof anew is asked for (OWASP ASVS 5.0, 7.5.1).
 pub(super) async fn link<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
     let provider = provider(cx)?;
-    let (actor, _) = cx.load(|_| Vec::new()).await?;
-    let (url, sealed) = begin(cx, provider, true, Some(actor.user)).await?;
+    let return_to = return_to(cx)?;
+    let mut fields = Fields::parse_or_empty(cx.request.body)?;
+    let given = Given::read(&mut fields)?;
+    fields.finish()?;
+    let own = Again::demand(cx, &given).await?;
+    let linker = Linker {
+        user: own.actor.user.clone(),
+        session: own.actor.session.clone().unwrap_or_default(),
+    };
+    let (url, sealed) = begin(cx, provider, return_to, true, Some(linker)).await?;
+    own.spend_alone(cx).await?;
     let reply = Reply::ok(&json!({"url": url}));
     Ok(reply.with_header("set-cookie", set_cookie(&sealed, 600)))
 }
@@ -121,26 +144,18 @@ pub(super) async fn link<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Inte
 async fn begin<P: Platform>(
     cx: &Context<'_, P>,
     provider: &Provider,
+    return_to: String,
     cookies: bool,
-    link: Option<String>,
+    link: Option<Linker>,
 ) -> Result<(String, String), Error> {
     let ready = cx.ready()?;
-    let return_to = cx
-        .request
-        .query_value("return_to")?
-        .unwrap_or_else(|| "/".to_owned());
-    if !is_local(&return_to) {
-        return Err(Error::invalid(
-            "return_to",
-            "Must be a path of the application.",
-        ));
-    }
     let flow = Flow {
         state: base64url(&cx.random::<32>()?),
         ends: cx.now.plus(LIFE).0,
         return_to,
         cookies,
         link,
+        key: 0,
     };
     let ends = endpoints(cx, provider).await?;
     let challenge = base64url(&profile::sha256(flow.verifier(ready).as_bytes()));
@@ -167,6 +182,17 @@ async fn begin<P: Platform>(
 pub(super) fn redirect_uri(ready: &Ready, provider: &Provider) -> String {
     let base = &ready.config.gateway_url;
     format!("{base}/api/v1/auth/oauth/{}/callback", provider.id)
+}
+
+/// Where the browser goes in the end.
+fn return_to<P: Platform>(cx: &Context<'_, P>) -> Result<String, Error> {
+    let path = cx.request.query_value("return_to")?;
+    let path = path.unwrap_or_else(|| "/".to_owned());
+    if !is_local(&path) {
+        let ours = "Must be a path of the application.";
+        return Err(Error::invalid("return_to", ours));
+    }
+    Ok(path)
 }
 
 /// A path of our own front end, and nothing that a browser would read as another host.

@@ -77,7 +77,8 @@ impl Function for Oauth {
             Action::Unlink,
             Access::Member(Permission::ProfileRead),
         )
-        .feature(Feature::Oauth),
+        .feature(Feature::Oauth)
+        .rate(RateClass::Auth),
     ];
 
     async fn handle<P: Platform>(action: Action, cx: &Context<'_, P>) -> Result<Reply, Interrupt> {

@@ -1,6 +1,7 @@
 //! Accounts at providers, and the users they belong to.
 
 use crate::auth::accounts::account_columns;
+use crate::auth::mfa::claimed;
 
 crate::queries! {
     /// `?1` provider, `?2` subject there. The newest membership is where the session starts.
@@ -19,6 +20,22 @@ crate::queries! {
         SELECT ?1, ?2, id, ?4 FROM users WHERE id = ?3 AND disabled_at IS NULL
         ON CONFLICT (provider, subject) DO NOTHING
         RETURNING user_id";
+    /// `?1` session, `?2` user, `?3` now: whether that session of theirs still lives.
+    LIVES: CredentialQuery = "oauth.session_lives", "
+        SELECT id FROM sessions
+        WHERE id = ?1 AND user_id = ?2 AND revoked_at IS NULL AND expires_at > ?3";
+    /// As [`LINK`], while `?5`, the session that asked for it, lives.
+    LINK_OWN: CredentialQuery = "oauth.link_own", "
+        INSERT INTO identities (provider, subject, user_id, created_at)
+        SELECT ?1, ?2, u.id, CAST(?4 AS BIGINT) FROM users u JOIN sessions s ON s.user_id = u.id
+        WHERE u.id = ?3 AND u.disabled_at IS NULL AND s.id = ?5 AND s.revoked_at IS NULL
+            AND s.expires_at > CAST(?4 AS BIGINT)
+        ON CONFLICT (provider, subject) DO NOTHING
+        RETURNING user_id";
+    /// `?11` subject: one that was linked in this batch.
+    RECORD_LINKED: CredentialQuery = "oauth.record_linked", crate::record_where!("
+        FROM identities
+        WHERE provider = ?5 AND subject = ?11 AND user_id = ?3 AND created_at = ?7");
     /// `?1` id, `?2` address, `?3` password hash that no password has, `?4` now. No row comes
     /// back when the address is known.
     INSERT_VERIFIED: SystemQuery = "oauth.insert_user", "
@@ -37,10 +54,20 @@ crate::queries! {
     LIST: CredentialQuery = "oauth.list", "
         SELECT provider, subject, created_at FROM identities WHERE user_id = ?1
         ORDER BY provider, subject LIMIT 50";
-    /// `?1` user, `?2` provider, `?3` the hash that no password has. Never the last way in.
+    /// `?1` user. Two that are taken off at once must not each count on the other.
+    LOCK: CredentialQuery = "oauth.lock", "SELECT id FROM users WHERE id = ?1",
+        postgres = "SELECT id FROM users WHERE id = ?1 FOR NO KEY UPDATE";
+    /// `?11` the hash that no password has, `?12` the mark of a code that was spent, or NULL: before
+    /// the provider that it names is taken off. Never the last way in.
+    RECORD_UNLINKED: CredentialQuery = "oauth.record_unlinked", crate::record_where!(concat!("
+        FROM users u WHERE u.id = ?3
+            AND EXISTS (SELECT 1 FROM identities i WHERE i.user_id = ?3 AND i.provider = ?5)
+            AND (u.password_hash <> ?11
+                OR EXISTS (SELECT 1 FROM identities o WHERE o.user_id = ?3 AND o.provider <> ?5))
+            AND (CAST(?12 AS TEXT) IS NULL OR ", claimed!("?3", "?12"), ")"));
+    /// `?1` user, `?2` provider, `?3` the entry that must be there.
     UNLINK: CredentialQuery = "oauth.unlink", "
         DELETE FROM identities WHERE user_id = ?1 AND provider = ?2
-            AND (EXISTS (SELECT 1 FROM users u WHERE u.id = ?1 AND u.password_hash <> ?3)
-                OR EXISTS (SELECT 1 FROM identities o WHERE o.user_id = ?1 AND o.provider <> ?2))
+            AND EXISTS (SELECT 1 FROM audit_log WHERE id = ?3)
         RETURNING subject";
 }
