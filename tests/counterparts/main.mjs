@@ -5,6 +5,7 @@
 
 import { writeFileSync } from "node:fs";
 import { Api } from "./api.mjs";
+import { client } from "./client.mjs";
 import { jose } from "./jose.mjs";
 import { oauth2 } from "./oauth2.mjs";
 import { otplib } from "./otplib.mjs";
@@ -17,6 +18,7 @@ const cases = [
   ["PyJWT", "verifies_our_access_tokens", ["A-13"], python && ((api) => pyjwt(api, python))],
   ["otplib", "enrols_and_signs_in", ["D-02", "D-04"], otplib],
   ["oauth2-mock-server", "signs_in_through_us", ["D-11", "D-12"], oauth2],
+  ["client", "refreshes_and_tells", ["A-46"], client],
 ];
 const told = [];
 const lines = [];
