@@ -3,6 +3,7 @@
 import { writeFileSync } from "node:fs";
 import { roundTrips } from "./counts.mjs";
 import { ask, cpuSeconds, fire, median, percentile } from "./load.mjs";
+import { logins } from "./logins.mjs";
 import { markdown } from "./report.mjs";
 import { comparable, REFUSED, ROUTES, seed } from "./routes.mjs";
 import { start } from "./stacks.mjs";
@@ -79,6 +80,7 @@ async function measure(route, sides, connections) {
 }
 
 const counts = only ? undefined : await roundTrips();
+const hashing = only ? undefined : await logins(32);
 const sides = [await start("ours", WORKERS), await start("hono", WORKERS)];
 const routes = [];
 try {
@@ -97,7 +99,7 @@ try {
   await Promise.all(sides.map((side) => side.stop()));
 }
 if (!only) {
-  const page = markdown({ routes, ...counts, startup: startup(), quick });
+  const page = markdown({ routes, ...counts, hashing, startup: startup(), quick });
   if (quick) console.log(page);
   else writeFileSync("docs/BENCHMARKS.md", page);
 }

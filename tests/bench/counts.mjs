@@ -2,6 +2,7 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { ask, request } from "./load.mjs";
+import { login, register } from "./logins.mjs";
 import { ROUTES, seed } from "./routes.mjs";
 import { start } from "./stacks.mjs";
 
@@ -46,13 +47,8 @@ export async function roundTrips() {
     for (const route of ROUTES.filter(({ worker }) => worker !== "health")) {
       await counted(route.name, route.worker, route.make(1)[0]);
     }
-    const email = "b@bench.invalid";
-    const password = "correct horse battery staple 7";
-    await call("accounts", post("/api/v1/auth/register", { email, password }));
-    const [mail] = (await call("accounts", request("GET", `/api/v1/dev/mailbox?to=${email}`))).data;
-    const token = new URL(mail.link).searchParams.get("token");
-    await call("accounts", post("/api/v1/auth/verify", { token }));
-    const { access_token } = await counted("login", "auth", post("/api/v1/auth/login", { email, password }));
+    await register(side);
+    const { access_token } = await counted("login", "auth", login());
     const authorization = `Bearer ${access_token}`;
     await counted("usage query", "usage", request("GET", "/api/v1/usage/summary", { authorization }));
     const submit = post("/api/v1/jobs", { type: "usage.export" }, { authorization });

@@ -80,7 +80,8 @@ function refreshToken(session, counter) {
 }
 
 let refreshes = 0;
-function refresh() {
+/** A refresh, each time of the next session. */
+export function refresh() {
   const number = refreshes++;
   const token = refreshToken(sessionId((number % SESSIONS) + 1), Math.floor(number / SESSIONS));
   const body = JSON.stringify({ refresh_token: token });
