@@ -9,7 +9,7 @@ mod templates;
 use crate::app::Ready;
 use crate::http::Error;
 use crate::port::DatabaseError;
-use crate::sql::{Row, Statement};
+use crate::sql::{Row, Statement, SystemQuery, Value};
 use crate::time::{DAY, Millis};
 
 pub use send::{due, soon};
@@ -114,104 +114,51 @@ impl Mail<'_> {
     /// Queues it in a batch, only if a user holds the token with this hash at that point of it.
     /// The statement gives a row back if so.
     pub fn queue_if_link(&self, hash: &str, now: Millis) -> Statement {
-        let [id, recipient, template, subject, nonce] = self.params();
-        QUEUE_IF_LINK.bind([
-            id,
-            recipient,
-            template,
-            subject,
-            nonce,
-            now.into(),
-            hash.into(),
-        ])
+        self.bound(&QUEUE_IF_LINK, now, [hash.into()])
     }
 
     /// Queues it in a batch.
     pub fn queue(&self, now: Millis) -> Statement {
-        let [id, recipient, template, subject, nonce] = self.params();
-        QUEUE.bind([id, recipient, template, subject, nonce, now.into()])
+        self.bound(&QUEUE, now, [])
     }
 
     /// Queues it in a batch, only if its user waits for the code with this hash at that point.
     pub fn queue_if_code(&self, hash: &str, now: Millis) -> Statement {
-        let [id, recipient, template, subject, nonce] = self.params();
-        QUEUE_IF_CODE.bind([
-            id,
-            recipient,
-            template,
-            subject,
-            nonce,
-            now.into(),
-            hash.into(),
-        ])
+        self.bound(&QUEUE_IF_CODE, now, [hash.into()])
     }
 
     /// Queues it in a batch unless a user holds that token, and at most once a day.
     pub fn queue_notice(&self, hash: &str, now: Millis) -> Statement {
-        let [id, recipient, template, subject, nonce] = self.params();
         let since = now.minus(DAY);
-        QUEUE_NOTICE.bind([
-            id,
-            recipient,
-            template,
-            subject,
-            nonce,
-            now.into(),
-            hash.into(),
-            since.into(),
-        ])
+        self.bound(&QUEUE_NOTICE, now, [hash.into(), since.into()])
     }
 
     /// Queues it in a batch, only if that record was written earlier in it.
     pub fn queue_if_recorded(&self, record: &str, now: Millis) -> Statement {
-        let [id, recipient, template, subject, nonce] = self.params();
-        QUEUE_IF_RECORDED.bind([
-            id,
-            recipient,
-            template,
-            subject,
-            nonce,
-            now.into(),
-            record.into(),
-        ])
+        self.bound(&QUEUE_IF_RECORDED, now, [record.into()])
     }
 
     /// Queues it in a batch, only if that record was written earlier in it and the address is
     /// nobody's. The statement gives a row back if so.
     pub fn queue_if_free(&self, record: &str, now: Millis) -> Statement {
-        let [id, recipient, template, subject, nonce] = self.params();
-        QUEUE_IF_FREE.bind([
-            id,
-            recipient,
-            template,
-            subject,
-            nonce,
-            now.into(),
-            record.into(),
-        ])
+        self.bound(&QUEUE_IF_FREE, now, [record.into()])
     }
 
     /// Queues it in a batch, only if that record was written earlier in it and the address is
     /// somebody's, at most once a day. The statement gives a row back if so.
     pub fn queue_if_taken(&self, record: &str, now: Millis) -> Statement {
-        let [id, recipient, template, subject, nonce] = self.params();
         let since = now.minus(DAY);
-        QUEUE_IF_TAKEN.bind([
-            id,
-            recipient,
-            template,
-            subject,
-            nonce,
-            now.into(),
-            record.into(),
-            since.into(),
-        ])
+        self.bound(&QUEUE_IF_TAKEN, now, [record.into(), since.into()])
     }
 
     /// Drops mails about the same subject that wait to be sent, if that record was written.
     pub fn drop_if_recorded(&self, record: &str) -> Statement {
-        let [_, recipient, template, subject, _] = self.params();
-        DROP_IF_RECORDED.bind([recipient, template, record.into(), subject])
+        DROP_IF_RECORDED.bind([
+            self.recipient.into(),
+            self.template.name().into(),
+            record.into(),
+            self.subject_id.into(),
+        ])
     }
 
     /// Drops mails like it that wait to be sent, whose links it replaces.
@@ -219,14 +166,23 @@ impl Mail<'_> {
         DROP_UNSENT.bind([self.recipient.into(), self.template.name().into()])
     }
 
-    fn params(&self) -> [crate::sql::Value; 5] {
-        [
+    /// One of the statements that queue it: what they all take, then `condition`.
+    fn bound<const N: usize>(
+        &self,
+        query: &'static SystemQuery,
+        now: Millis,
+        condition: [Value; N],
+    ) -> Statement {
+        let mut statement = query.bind([
             self.id.as_str().into(),
             self.recipient.into(),
             self.template.name().into(),
             self.subject_id.into(),
             self.nonce.into(),
-        ]
+            now.into(),
+        ]);
+        statement.params.extend(condition);
+        statement
     }
 }
 
@@ -244,7 +200,7 @@ pub(crate) fn queued<'a>(
         !rows.is_empty() && statement.query.name.starts_with("mail.queue")
     });
     written.filter_map(|(statement, _)| match statement.params.get(2) {
-        Some(crate::sql::Value::Text(name)) => Template::parse(name),
+        Some(Value::Text(name)) => Template::parse(name),
         _ => None,
     })
 }
