@@ -16,7 +16,7 @@ pub use verify::{Bad, Fault, Head, Page, Report, VERIFY, verify_all};
 pub(crate) use verify::{Cursor, page};
 
 use crate::guard::client::network;
-use crate::http::{Context, Error};
+use crate::http::{Actor, Context, Error};
 use crate::port::{Dialect, Platform};
 use crate::sql::{CredentialQuery, Row, Statement, TenantQuery, Value};
 use crate::tenancy::TenantId;
@@ -71,7 +71,17 @@ pub struct Entry<'a> {
     pub target: &'a str,
 }
 
-impl Entry<'_> {
+impl<'a> Entry<'a> {
+    /// What `actor` did, in the tenant it acts in.
+    pub fn by(actor: &'a Actor, action: &'static str, target: &'a str) -> Self {
+        Self {
+            tenant: Some(actor.tenant.as_str()),
+            actor: &actor.user,
+            action,
+            target,
+        }
+    }
+
     /// The statement that records it.
     pub fn append<P: Platform>(&self, cx: &Context<'_, P>) -> Result<Statement, Error> {
         let (_, params) = self.values(cx, None)?;

@@ -103,12 +103,7 @@ pub(super) async fn close<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Int
     let own = Again::demand(cx, &given).await?;
     let user = own.actor.user.as_str();
     let bound = || [user.into(), cx.now.into()];
-    let entry = Entry {
-        tenant: Some(own.actor.tenant.as_str()),
-        actor: user,
-        action: "auth.account_closed",
-        target: user,
-    };
+    let entry = Entry::by(&own.actor, "auth.account_closed", user);
     let record = entry.record(cx, &RECORD, &own.actor.tenant)?;
     // The locks of tenants come first everywhere.
     let mut writes = vec![LOCK.bind([user.into()])];

@@ -80,12 +80,7 @@ pub(super) async fn change<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, In
     let hash = password::hash(&wanted, cx.random()?)?;
     let user = own.actor.user.as_str();
     let notice = notice(cx, Template::PasswordChanged, user, &own.email)?;
-    let entry = Entry {
-        tenant: Some(own.actor.tenant.as_str()),
-        actor: user,
-        action: "auth.password_changed",
-        target: user,
-    };
+    let entry = Entry::by(&own.actor, "auth.password_changed", user);
     let mut writes = Vec::from(CONFIRM.forgive(cx.client, user));
     let changed = writes.len();
     writes.extend([

@@ -38,12 +38,7 @@ pub(super) async fn require<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, I
         Credential::Member(claims) => claims.session.as_str(),
         _ => "",
     };
-    let entry = Entry {
-        tenant: Some(actor.tenant.as_str()),
-        actor: &actor.user,
-        action,
-        target: actor.tenant.as_str(),
-    };
+    let entry = Entry::by(&actor, action, actor.tenant.as_str());
     let guarded = Guarded {
         lock: None,
         change: REQUIRE.bind(

@@ -130,12 +130,7 @@ pub(super) fn record<P: Platform>(
     id: &str,
     change: &Json,
 ) -> Result<Record, Error> {
-    let entry = Entry {
-        tenant: Some(actor.tenant.as_str()),
-        actor: &actor.user,
-        action,
-        target: id,
-    };
+    let entry = Entry::by(actor, action, id);
     entry.record_change(cx, query, &actor.tenant, Some(change))
 }
 

@@ -51,12 +51,7 @@ pub(super) async fn ask<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Inter
     let user = own.actor.user.as_str();
     let to_old = Link::new(cx, Template::EmailChangeOld, user)?;
     let to_new = Link::new(cx, Template::EmailChangeNew, user)?;
-    let entry = Entry {
-        tenant: Some(own.actor.tenant.as_str()),
-        actor: user,
-        action: "auth.email_change_requested",
-        target: user,
-    };
+    let entry = Entry::by(&own.actor, "auth.email_change_requested", user);
     let mut record = entry.record(cx, &RECORD_ASKED, &own.actor.tenant)?;
     record.statement.params.push(to_old.hash.as_str().into());
     let recorded = record.id.as_str();

@@ -66,12 +66,7 @@ impl Own {
         cx: &Context<'_, P>,
         action: &'static str,
     ) -> Result<Record, Error> {
-        let entry = Entry {
-            tenant: Some(self.actor.tenant.as_str()),
-            actor: &self.actor.user,
-            action,
-            target: &self.actor.user,
-        };
+        let entry = Entry::by(&self.actor, action, &self.actor.user);
         entry.record(cx, &RECORD, &self.actor.tenant)
     }
 }

@@ -162,12 +162,7 @@ pub(super) fn record<P: Platform>(
     key: &str,
     change: Option<&Json>,
 ) -> Result<Record, Error> {
-    let entry = Entry {
-        tenant: Some(actor.tenant.as_str()),
-        actor: &actor.user,
-        action,
-        target: key,
-    };
+    let entry = Entry::by(actor, action, key);
     entry.record_change(cx, query, &actor.tenant, change)
 }
 

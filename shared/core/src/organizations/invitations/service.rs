@@ -130,7 +130,7 @@ pub(in super::super) async fn revoke<P: Platform>(cx: &Context<'_, P>) -> Result
     allow_revoking(&actor, &role)?;
     let id = row.text(0)?;
     let revoked = json!({"before": role.told(), "after": null});
-    let record = entry(&actor, "invitation.revoke", id).record_change(
+    let record = Entry::by(&actor, "invitation.revoke", id).record_change(
         cx,
         &RECORD_REVOKED,
         &actor.tenant,
@@ -194,15 +194,6 @@ impl Link {
     }
 }
 
-fn entry<'a>(actor: &'a Actor, action: &'static str, id: &'a str) -> Entry<'a> {
-    Entry {
-        tenant: Some(actor.tenant.as_str()),
-        actor: &actor.user,
-        action,
-        target: id,
-    }
-}
-
 /// The record of what is done to an invitation, with the role by which the actor was judged.
 fn record<P: Platform>(
     cx: &Context<'_, P>,
@@ -212,7 +203,7 @@ fn record<P: Platform>(
     id: &str,
     change: Option<&Json>,
 ) -> Result<Record, Error> {
-    let entry = entry(actor, action, id);
+    let entry = Entry::by(actor, action, id);
     let mut record = entry.record_change(cx, query, &actor.tenant, change)?;
     record.statement.params.push(actor.held.rank.name().into());
     Ok(record)

@@ -127,12 +127,7 @@ fn record<P: Platform>(
     member: &Member,
     after: &Json,
 ) -> Result<Record, Error> {
-    let entry = Entry {
-        tenant: Some(actor.tenant.as_str()),
-        actor: &actor.user,
-        action,
-        target: &member.user,
-    };
+    let entry = Entry::by(actor, action, &member.user);
     let change = json!({"before": member.held.told(), "after": after});
     let mut record = entry.record_change(cx, query, &actor.tenant, Some(&change))?;
     for held in [&actor.held, &member.held] {

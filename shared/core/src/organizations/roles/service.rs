@@ -113,7 +113,7 @@ pub(in super::super) async fn create<P: Platform>(cx: &Context<'_, P>) -> Result
         ],
     );
     let made = json!({"before": null, "after": role.told()});
-    let entry = entry(&actor, "role.create", &role.id);
+    let entry = Entry::by(&actor, "role.create", &role.id);
     let guarded = Guarded {
         lock: Some(LOCK.bind(&actor.tenant, [])),
         change,
@@ -206,15 +206,6 @@ pub(in super::super) async fn delete<P: Platform>(cx: &Context<'_, P>) -> Result
     Ok(Reply::ok(&json!({"id": role.id, "status": "deleted"})))
 }
 
-fn entry<'a>(actor: &'a Actor, action: &'static str, id: &'a str) -> Entry<'a> {
-    Entry {
-        tenant: Some(actor.tenant.as_str()),
-        actor: &actor.user,
-        action,
-        target: id,
-    }
-}
-
 /// The record of a change, with how the actor and the role were judged.
 fn record<P: Platform>(
     cx: &Context<'_, P>,
@@ -224,7 +215,7 @@ fn record<P: Platform>(
     role: &Own,
     told: &Json,
 ) -> Result<Record, Error> {
-    let entry = entry(actor, action, &role.id);
+    let entry = Entry::by(actor, action, &role.id);
     let mut record = entry.record_change(cx, query, &actor.tenant, Some(told))?;
     record.statement.params.extend([
         actor.held.rank.name().into(),

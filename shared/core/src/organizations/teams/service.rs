@@ -60,7 +60,7 @@ pub(in super::super) async fn create<P: Platform>(cx: &Context<'_, P>) -> Result
     let guarded = Guarded {
         lock: Some(LOCK.bind(&actor.tenant, [])),
         change,
-        record: entry(&actor, "team.create", &id).record(cx, &RECORD_CREATED, &actor.tenant)?,
+        record: Entry::by(&actor, "team.create", &id).record(cx, &RECORD_CREATED, &actor.tenant)?,
         rest: Vec::new(),
     };
     let now = cx.now.rfc3339();
@@ -122,15 +122,6 @@ fn caller<'c, P: Platform>(cx: &'c Context<'_, P>) -> Result<&'c str, Error> {
     }
 }
 
-fn entry<'a>(actor: &'a Actor, action: &'static str, id: &'a str) -> Entry<'a> {
-    Entry {
-        tenant: Some(actor.tenant.as_str()),
-        actor: &actor.user,
-        action,
-        target: id,
-    }
-}
-
 /// The record of a change to the team that the path names, with how the actor was judged.
 pub(super) fn record<P: Platform>(
     cx: &Context<'_, P>,
@@ -139,7 +130,7 @@ pub(super) fn record<P: Platform>(
     action: &'static str,
     change: Option<&Json>,
 ) -> Result<Record, Error> {
-    let entry = entry(actor, action, cx.param());
+    let entry = Entry::by(actor, action, cx.param());
     let mut record = entry.record_change(cx, query, &actor.tenant, change)?;
     let (rank, mark) = (actor.held.rank.name().into(), actor.held.mark().into());
     record.statement.params.extend([rank, mark]);

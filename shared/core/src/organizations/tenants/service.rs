@@ -106,12 +106,7 @@ pub(in super::super) async fn current<P: Platform>(
 pub(in super::super) async fn rename<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
     let name = name(cx)?;
     let (actor, _) = cx.load(|_| Vec::new()).await?;
-    let entry = Entry {
-        tenant: Some(actor.tenant.as_str()),
-        actor: &actor.user,
-        action: "organization.rename",
-        target: actor.tenant.as_str(),
-    };
+    let entry = Entry::by(&actor, "organization.rename", actor.tenant.as_str());
     let rows = cx
         .batch(&[
             RENAME.bind(&actor.tenant, [name.into(), cx.now.into()]),
