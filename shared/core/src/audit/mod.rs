@@ -48,6 +48,18 @@ macro_rules! record_where {
     };
 }
 
+/// The text of a statement of the tenant `?1` that does something only where its batch wrote the
+/// record `?3` before. The text given must end within its `WHERE`.
+#[macro_export]
+macro_rules! while_recorded {
+    ($($statement:tt)+) => {
+        concat!(
+            $($statement)+,
+            " AND EXISTS (SELECT 1 FROM audit_log WHERE id = ?3 AND tenant_id = ?1)"
+        )
+    };
+}
+
 /// An entry that is there after its batch only if the change it tells of was made, so that later
 /// statements can ask for it.
 #[derive(Debug, Clone)]

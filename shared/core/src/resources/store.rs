@@ -101,11 +101,10 @@ macro_rules! statements {
                     AND deleted_at IS NULL ", $updated_if);
             /// `?1` tenant, `?2` id, `?3` record, `?4` now, `?5` its version, then the own columns.
             UPDATE: TenantQuery = concat!($table, ".update"), concat!(
-                "UPDATE ", $table, " SET version = version + 1, updated_at = ?4",
-                $(", ", $column, " = ", $place,)+
-                " WHERE tenant_id = ?1 AND id = ?2 AND version = ?5
-                    AND EXISTS (SELECT 1 FROM audit_log WHERE id = ?3 AND tenant_id = ?1)
-                RETURNING ", crate::resources::store::shown!($($column),+));
+                crate::while_recorded!("UPDATE ", $table, " SET version = version + 1, updated_at = ?4",
+                    $(", ", $column, " = ", $place,)+
+                    " WHERE tenant_id = ?1 AND id = ?2 AND version = ?5"),
+                " RETURNING ", crate::resources::store::shown!($($column),+));
             /// `?11` its version, or NULL for any.
             RECORD_DELETED: TenantQuery = concat!($table, ".record_deleted"), crate::record_where!(
                 "FROM ", $table, " WHERE tenant_id = ?1 AND id = ?5 AND deleted_at IS NULL
@@ -119,10 +118,10 @@ macro_rules! statements {
                 $restored_if);
             /// `?1` tenant, `?2` id, `?3` record, `?4` now, `?5` when it was deleted, or NULL.
             MARK: TenantQuery = concat!($table, ".mark"), concat!(
-                "UPDATE ", $table, " SET version = version + 1, updated_at = ?4, deleted_at = ?5
-                WHERE tenant_id = ?1 AND id = ?2
-                    AND EXISTS (SELECT 1 FROM audit_log WHERE id = ?3 AND tenant_id = ?1)
-                RETURNING ", crate::resources::store::shown!($($column),+));
+                crate::while_recorded!("UPDATE ", $table, " SET version = version + 1,
+                        updated_at = ?4, deleted_at = ?5
+                    WHERE tenant_id = ?1 AND id = ?2"),
+                " RETURNING ", crate::resources::store::shown!($($column),+));
             /// `?1` tenant, `?2` user, `?3` temporary id or NULL, `?4` now. What the plan allows,
             /// what is there, and what the temporary id stands for.
             ROOM: TenantQuery = concat!($table, ".room"), concat!(

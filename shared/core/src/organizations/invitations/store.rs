@@ -64,10 +64,9 @@ crate::queries! {
             may_mail!());
     /// `?1` tenant, `?2` invitation, `?3` record, `?4` hash of the token, `?5` end. The token
     /// before is dead.
-    RENEW: TenantQuery = "invitations.renew", "
+    RENEW: TenantQuery = "invitations.renew", crate::while_recorded!("
         UPDATE invitations SET token_hash = ?4, expires_at = ?5
-        WHERE tenant_id = ?1 AND id = ?2
-            AND EXISTS (SELECT 1 FROM audit_log WHERE id = ?3 AND tenant_id = ?1)";
+        WHERE tenant_id = ?1 AND id = ?2");
     /// An invitation that is about to be revoked, for the first time.
     RECORD_REVOKED: TenantQuery = "invitations.record_revoked", crate::record_where!("
         FROM invitations i WHERE i.tenant_id = ?1 AND i.id = ?5 AND ", open!());
@@ -99,12 +98,10 @@ crate::queries! {
             AND NOT EXISTS (SELECT 1 FROM memberships m
                 WHERE m.tenant_id = ?1 AND m.user_id = ?3)");
     /// `?1` tenant, `?2` invitation, `?3` record, `?4` user, `?5` now.
-    JOIN: TenantQuery = "invitations.join", "
+    JOIN: TenantQuery = "invitations.join", crate::while_recorded!("
         INSERT INTO memberships (tenant_id, user_id, role, role_id, created_at)
-        SELECT ?1, ?4, i.role, i.role_id, ?5 FROM invitations i WHERE i.tenant_id = ?1 AND i.id = ?2
-            AND EXISTS (SELECT 1 FROM audit_log WHERE id = ?3 AND tenant_id = ?1)";
+        SELECT ?1, ?4, i.role, i.role_id, ?5 FROM invitations i WHERE i.tenant_id = ?1 AND i.id = ?2");
     /// `?1` tenant, `?2` invitation, `?3` record, `?4` now.
-    ACCEPT: TenantQuery = "invitations.accept", "
-        UPDATE invitations SET accepted_at = ?4 WHERE tenant_id = ?1 AND id = ?2
-            AND EXISTS (SELECT 1 FROM audit_log WHERE id = ?3 AND tenant_id = ?1)";
+    ACCEPT: TenantQuery = "invitations.accept", crate::while_recorded!("
+        UPDATE invitations SET accepted_at = ?4 WHERE tenant_id = ?1 AND id = ?2");
 }

@@ -25,16 +25,6 @@ macro_rules! recorded_if {
     };
 }
 
-/// While the record `?3` is there.
-macro_rules! while_recorded {
-    ($statement:literal) => {
-        concat!(
-            $statement,
-            " AND EXISTS (SELECT 1 FROM audit_log WHERE id = ?3 AND tenant_id = ?1)"
-        )
-    };
-}
-
 crate::queries! {
     /// `?1` tenant, `?2` and `?3` the place after which to go on, `?4` most.
     LIST: TenantQuery = "members.list", concat!("
@@ -59,29 +49,29 @@ crate::queries! {
     /// `?11` to `?14` as everywhere here. One founder always stays.
     RECORD_REMOVED: TenantQuery = "members.record_removed", recorded_if!("", "");
     /// `?1` tenant, `?2` user, `?3` record, `?4` role, `?5` the tenant's own role or NULL.
-    CHANGE: TenantQuery = "members.change", while_recorded!(
+    CHANGE: TenantQuery = "members.change", crate::while_recorded!(
         "UPDATE memberships SET role = ?4, role_id = ?5 WHERE tenant_id = ?1 AND user_id = ?2");
     /// `?1` tenant, `?2` user, `?3` record.
-    REMOVE: TenantQuery = "members.remove", while_recorded!(
+    REMOVE: TenantQuery = "members.remove", crate::while_recorded!(
         "DELETE FROM memberships WHERE tenant_id = ?1 AND user_id = ?2");
     /// `?1` tenant, `?2` user, `?3` record, `?4` now, `?5` when the last access token ends: from
     /// now on the sessions cannot be refreshed. Their access tokens are judged by the new role.
-    END_REFRESH: TenantQuery = "members.end_refresh", while_recorded!("
+    END_REFRESH: TenantQuery = "members.end_refresh", crate::while_recorded!("
         UPDATE sessions SET ends_at = ?4, revoked_reason = 'role_lowered',
             expires_at = CASE WHEN expires_at < ?5 THEN expires_at ELSE ?5 END
         WHERE tenant_id = ?1 AND user_id = ?2 AND revoked_at IS NULL");
     /// `?1` tenant, `?2` user, `?3` record, `?4` now.
-    END_SESSIONS: TenantQuery = "members.end_sessions", while_recorded!("
+    END_SESSIONS: TenantQuery = "members.end_sessions", crate::while_recorded!("
         UPDATE sessions SET revoked_at = ?4, revoked_reason = 'member_removed'
         WHERE tenant_id = ?1 AND user_id = ?2 AND revoked_at IS NULL");
     /// `?1` tenant, `?2` user, `?3` record, `?4` now. They would come to life again with a new
     /// membership.
-    END_KEYS: TenantQuery = "members.end_keys", while_recorded!("
+    END_KEYS: TenantQuery = "members.end_keys", crate::while_recorded!("
         UPDATE api_keys SET revoked_at = ?4
         WHERE tenant_id = ?1 AND user_id = ?2 AND revoked_at IS NULL");
     /// `?1` tenant, `?2` user, `?3` record, `?4` now. Whom they invited, they may not have been
     /// allowed to invite now.
-    END_INVITATIONS: TenantQuery = "members.end_invitations", while_recorded!("
+    END_INVITATIONS: TenantQuery = "members.end_invitations", crate::while_recorded!("
         UPDATE invitations SET revoked_at = ?4
         WHERE tenant_id = ?1 AND invited_by = ?2 AND accepted_at IS NULL AND revoked_at IS NULL");
 }

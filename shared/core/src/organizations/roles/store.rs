@@ -1,16 +1,6 @@
 //! The statements of a tenant's own roles. A change is one batch under the tenant's lock, as with
 //! members, so that nobody is given a role while it is changed or deleted.
 
-/// While the record `?3` is there.
-macro_rules! while_recorded {
-    ($statement:literal) => {
-        concat!(
-            $statement,
-            " AND EXISTS (SELECT 1 FROM audit_log WHERE id = ?3 AND tenant_id = ?1)"
-        )
-    };
-}
-
 macro_rules! shown {
     () => {
         "SELECT r.id, r.name, r.base, r.permissions, r.version, r.created_at, r.updated_at,
@@ -51,7 +41,7 @@ crate::queries! {
             AND NOT EXISTS (SELECT 1 FROM roles o
                 WHERE o.tenant_id = ?1 AND o.name = ?14 AND o.id <> ?5)");
     /// `?1` tenant, `?2` role, `?3` record, `?4` name, `?5` permissions, `?6` now.
-    CHANGE: TenantQuery = "roles.change", while_recorded!("
+    CHANGE: TenantQuery = "roles.change", crate::while_recorded!("
         UPDATE roles SET name = ?4, permissions = ?5, version = version + 1, updated_at = ?6
         WHERE tenant_id = ?1 AND id = ?2");
     /// `?11`, `?12` and `?13` as before: nobody has it.
@@ -61,15 +51,15 @@ crate::queries! {
             AND NOT EXISTS (SELECT 1 FROM memberships m WHERE m.role_id = ?5)");
     /// `?1` tenant, `?2` role, `?3` record.
     DELETE: TenantQuery = "roles.delete",
-        while_recorded!("DELETE FROM roles WHERE tenant_id = ?1 AND id = ?2");
+        crate::while_recorded!("DELETE FROM roles WHERE tenant_id = ?1 AND id = ?2");
     /// `?1` tenant, `?2` role, `?3` record, `?4` now: invitations to it, before it goes, or they
     /// would promise the whole of its base.
-    END_INVITATIONS_TO: TenantQuery = "roles.end_invitations_to", while_recorded!("
+    END_INVITATIONS_TO: TenantQuery = "roles.end_invitations_to", crate::while_recorded!("
         UPDATE invitations SET revoked_at = ?4
         WHERE tenant_id = ?1 AND role_id = ?2 AND accepted_at IS NULL AND revoked_at IS NULL");
     /// `?1` tenant, `?2` role, `?3` record, `?4` now: whom its holders invited, they may not have
     /// been allowed to invite now.
-    END_INVITATIONS_BY: TenantQuery = "roles.end_invitations_by", while_recorded!("
+    END_INVITATIONS_BY: TenantQuery = "roles.end_invitations_by", crate::while_recorded!("
         UPDATE invitations SET revoked_at = ?4
         WHERE tenant_id = ?1 AND accepted_at IS NULL AND revoked_at IS NULL
             AND invited_by IN (SELECT m.user_id FROM memberships m

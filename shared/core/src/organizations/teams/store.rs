@@ -1,16 +1,6 @@
 //! The statements of teams. As with members, a record is written first if the change is allowed,
 //! and what follows asks for it, all under the tenant's lock.
 
-/// While the record `?3` is there.
-macro_rules! while_recorded {
-    ($statement:literal) => {
-        concat!(
-            $statement,
-            " AND EXISTS (SELECT 1 FROM audit_log WHERE id = ?3 AND tenant_id = ?1)"
-        )
-    };
-}
-
 macro_rules! shown {
     () => {
         "SELECT t.id, t.name, t.created_at, t.updated_at,
@@ -50,14 +40,14 @@ crate::queries! {
             AND NOT EXISTS (SELECT 1 FROM teams o
                 WHERE o.tenant_id = ?1 AND o.name = ?13 AND o.id <> ?5)");
     /// `?1` tenant, `?2` team, `?3` record, `?4` name, `?5` now.
-    RENAME: TenantQuery = "teams.rename", while_recorded!(
+    RENAME: TenantQuery = "teams.rename", crate::while_recorded!(
         "UPDATE teams SET name = ?4, updated_at = ?5 WHERE tenant_id = ?1 AND id = ?2");
     /// `?11` and `?12` how the actor was judged.
     RECORD_DELETED: TenantQuery = "teams.record_deleted", crate::record_where!("
         FROM teams t WHERE t.tenant_id = ?1 AND t.id = ?5 AND ", crate::still_judged!("?11", "?12"));
     /// `?1` tenant, `?2` team, `?3` record. Who is in it goes with it.
     DELETE: TenantQuery = "teams.delete",
-        while_recorded!("DELETE FROM teams WHERE tenant_id = ?1 AND id = ?2");
+        crate::while_recorded!("DELETE FROM teams WHERE tenant_id = ?1 AND id = ?2");
 
     /// `?1` tenant, `?2` and `?3` the place after which to go on, `?4` most, `?5` team.
     MEMBERS: TenantQuery = "teams.members", concat!("
@@ -91,6 +81,6 @@ crate::queries! {
         FROM team_members x WHERE x.tenant_id = ?1 AND x.team_id = ?5 AND x.user_id = ?13 AND ",
             crate::still_judged!("?11", "?12"));
     /// `?1` tenant, `?2` team, `?3` record, `?4` user.
-    TAKE_OUT: TenantQuery = "teams.take_out", while_recorded!(
+    TAKE_OUT: TenantQuery = "teams.take_out", crate::while_recorded!(
         "DELETE FROM team_members WHERE tenant_id = ?1 AND team_id = ?2 AND user_id = ?4");
 }
