@@ -15,6 +15,10 @@ mod tenants;
 pub use member_routes::Members;
 pub use routes::Organizations;
 
+use crate::fields::Fields;
+use crate::http::{Context, Error};
+use crate::port::Platform;
+
 pub(crate) const QUERIES: &[&[&crate::sql::Query]] = &[
     api_keys::QUERIES,
     audit::QUERIES,
@@ -26,3 +30,15 @@ pub(crate) const QUERIES: &[&[&crate::sql::Query]] = &[
     teams::QUERIES,
     tenants::QUERIES,
 ];
+
+/// The name that the body gives an organisation or a team, the only thing in it.
+fn named<P: Platform>(cx: &Context<'_, P>) -> Result<String, Error> {
+    let mut fields = Fields::parse(cx.request.body)?;
+    let name = fields.text("name", 1, 100)?;
+    fields.finish()?;
+    let name = name.trim();
+    if name.is_empty() {
+        return Err(Error::invalid("name", "Must not be blank."));
+    }
+    Ok(name.to_owned())
+}

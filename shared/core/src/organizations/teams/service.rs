@@ -6,11 +6,11 @@ use super::store::{
     DELETE, GET, INSERT, LIST, RECORD_CREATED, RECORD_DELETED, RECORD_RENAMED, RENAME,
 };
 use crate::audit::{Entry, Record};
-use crate::fields::Fields;
 use crate::guard::identity::Credential;
 use crate::guard::policy::{Action, Resource, allow};
 use crate::http::{Actor, Code, Context, Error, Guarded, Interrupt, Page, Reply};
 use crate::id::is_id;
+use crate::organizations::named;
 use crate::port::{DatabaseError, Platform};
 use crate::sql::{Row, Statement, TenantQuery, Value};
 use crate::tenancy::{LOCK, Permission, Role};
@@ -42,7 +42,7 @@ pub(in super::super) async fn list<P: Platform>(cx: &Context<'_, P>) -> Result<R
 
 /// Makes a team without members.
 pub(in super::super) async fn create<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
-    let name = name(cx)?;
+    let name = named(cx)?;
     let (actor, _) = cx.load(|_| Vec::new()).await?;
     let id = cx.new_id("tea")?;
     let change = INSERT.bind(
@@ -84,7 +84,7 @@ pub(in super::super) async fn get<P: Platform>(cx: &Context<'_, P>) -> Result<Re
 
 /// Gives a team another name.
 pub(in super::super) async fn rename<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
-    let name = name(cx)?;
+    let name = named(cx)?;
     let (actor, row) = one(cx).await?;
     let mut record = record(cx, &actor, &RECORD_RENAMED, "team.rename", None)?;
     record.statement.params.push(name.as_str().into());
@@ -190,17 +190,6 @@ pub(super) fn read<P: Platform>(
     tenant: &crate::tenancy::TenantId,
 ) -> Result<Statement, Error> {
     Ok(GET.bind(tenant, [cx.param().into(), caller(cx)?.into()]))
-}
-
-fn name<P: Platform>(cx: &Context<'_, P>) -> Result<String, Error> {
-    let mut fields = Fields::parse(cx.request.body)?;
-    let name = fields.text("name", 1, 100)?;
-    fields.finish()?;
-    let name = name.trim();
-    if name.is_empty() {
-        return Err(Error::invalid("name", "Must not be blank."));
-    }
-    Ok(name.to_owned())
 }
 
 fn show(row: &Row) -> Result<Json, DatabaseError> {

@@ -4,10 +4,10 @@ use serde_json::{Value as Json, json};
 
 use super::store::{GET, INSERT, INSERT_FOUNDER, LIST, RECORD_CREATED, RENAME};
 use crate::audit::Entry;
-use crate::fields::Fields;
 use crate::guard::exact_limit::ORGANIZATIONS_USER;
 use crate::guard::identity::Credential;
 use crate::http::{Actor, Code, Context, Error, Guarded, Interrupt, Page, Reply};
+use crate::organizations::named;
 use crate::port::{DatabaseError, Platform};
 use crate::sql::Row;
 use crate::tenancy::{Held, Role, TenantId};
@@ -49,7 +49,7 @@ fn show_mine(row: &Row, actor: &Actor) -> Result<Json, DatabaseError> {
 /// Creates an organisation whose founder is the caller. The session stays where it is;
 /// `POST /api/v1/auth/switch` moves it.
 pub(in super::super) async fn create<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
-    let name = name(cx)?;
+    let name = named(cx)?;
     let (actor, _) = cx.load(|_| Vec::new()).await?;
     let tenant = TenantId::proven(cx.new_id("ten")?);
     let user = actor.user.as_str();
@@ -104,7 +104,7 @@ pub(in super::super) async fn current<P: Platform>(
 
 /// Renames it.
 pub(in super::super) async fn rename<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
-    let name = name(cx)?;
+    let name = named(cx)?;
     let (actor, _) = cx.load(|_| Vec::new()).await?;
     let entry = Entry::by(&actor, "organization.rename", actor.tenant.as_str());
     let rows = cx
@@ -116,17 +116,6 @@ pub(in super::super) async fn rename<P: Platform>(cx: &Context<'_, P>) -> Result
     let row = rows.first().and_then(|rows| rows.first());
     let row = row.ok_or_else(|| Error::new(Code::NotFound))?;
     Ok(Reply::ok(&show(row, &actor)?))
-}
-
-fn name<P: Platform>(cx: &Context<'_, P>) -> Result<String, Error> {
-    let mut fields = Fields::parse(cx.request.body)?;
-    let name = fields.text("name", 1, 100)?;
-    fields.finish()?;
-    let name = name.trim();
-    if name.is_empty() {
-        return Err(Error::invalid("name", "Must not be blank."));
-    }
-    Ok(name.to_owned())
 }
 
 fn show(row: &Row, actor: &Actor) -> Result<Json, DatabaseError> {
