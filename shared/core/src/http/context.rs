@@ -17,7 +17,7 @@ use crate::sql::{Row, Statement};
 use crate::tenancy::{Held, Permissions, PlanFeature, PlanFeatures, Resolver, TenantId};
 use crate::time::Millis;
 
-/// Round trips of one request, for `Server-Timing` and the log.
+/// What is learnt while one request runs, for `Server-Timing`, the log and the metrics.
 #[derive(Debug, Default)]
 pub struct Meter {
     /// Calls of the database port.
@@ -201,8 +201,7 @@ impl<P: Platform> Context<'_, P> {
         let mut rest = rows.split_off(own.min(rows.len()));
         let mut rows = rows.into_iter();
         let state = rows.next().unwrap_or_default();
-        let actor = self.judge(&state)?;
-        self.remember(&actor);
+        let actor = self.admit(&state)?;
         if let Some(claim) = &self.claim {
             let stored = match cached {
                 Some(stored) => Some(stored),
@@ -235,12 +234,12 @@ impl<P: Platform> Context<'_, P> {
         let mut rows = self.batch(&all).await?;
         let rest = rows.split_off(1.min(rows.len()));
         let state = rows.into_iter().next().unwrap_or_default();
-        let actor = self.judge(&state)?;
-        self.remember(&actor);
+        let actor = self.admit(&state)?;
         Ok((actor, rest))
     }
 
-    fn judge(&self, state: &[Row]) -> Result<Actor, Error> {
+    /// Lets the caller in, or not, and keeps what this has taught.
+    fn admit(&self, state: &[Row]) -> Result<Actor, Error> {
         let access = self.route.access;
         let actor = self
             .credential
@@ -250,10 +249,6 @@ impl<P: Platform> Context<'_, P> {
             actor.needs(feature)?;
         }
         self.meter.judged.set(true);
-        Ok(actor)
-    }
-
-    fn remember(&self, actor: &Actor) {
         *self.meter.tenant.borrow_mut() = Some(actor.tenant.as_str().to_owned());
         if let (Credential::Key(key), Some(ready)) = (self.credential, self.ready) {
             ready
@@ -262,6 +257,7 @@ impl<P: Platform> Context<'_, P> {
                 .learn(&key.secret_hash, actor.tenant.as_str());
             uses::count(self.platform, &ready.uses, &key.id, self.now);
         }
+        Ok(actor)
     }
 
     /// The tenant before the database was asked: signed in the token, or learnt from an earlier
