@@ -54,8 +54,8 @@ no text that was made at run time.
 
 - `auth_attempts_total` counts two things. By the methods `password`, `mfa`, `oauth` and
   `refresh_token`: who tried to get tokens. By `access_token`, `cookie`, `api_key`, `service_token`,
-  `other` and `none`: the credentials of requests to routes that ask for one. A caller who is known but
-  not allowed to (403) counts as success; a body that was not understood counts as nothing.
+  `other` and `none`: the credentials of requests to routes that ask for one. No failure is
+  a caller who is known but may not (403), or whose plan lacks it (402), nor a body that was not understood.
 - A right password of somebody with a second factor is `mfa_required`; the second step counts as `mfa`.
 - `auth_bypass_detected_total` must stay 0. Before an answer leaves, it is checked that somebody judged
   the caller as the route's table asks; otherwise the answer is withheld and this counts.

@@ -120,7 +120,11 @@ fn attempts(
 fn is_failed_attempt(code: Code) -> bool {
     match code {
         // Known, and not allowed.
-        Code::Forbidden | Code::ScopeMissing | Code::MfaRequired | Code::ReauthRequired => false,
+        Code::Forbidden
+        | Code::ScopeMissing
+        | Code::MfaRequired
+        | Code::ReauthRequired
+        | Code::PlanUpgradeRequired => false,
         Code::AccountLocked | Code::OauthStateInvalid | Code::OauthRefused => true,
         _ => code.kind() == Kind::Auth,
     }
@@ -215,6 +219,7 @@ mod tests {
         assert!(is_failed_attempt(Code::IpNotAllowed));
         assert!(is_failed_attempt(Code::CsrfFailed));
         assert!(!is_failed_attempt(Code::Forbidden));
+        assert!(!is_failed_attempt(Code::PlanUpgradeRequired));
         assert!(!is_failed_attempt(Code::Validation));
         assert!(!is_failed_attempt(Code::Unavailable));
     }
