@@ -14,8 +14,8 @@ use crate::sql::{Row, Statement};
 /// requests too: a number that a plan allows, a state that only one of two may leave.
 #[derive(Debug)]
 pub struct Guarded {
-    /// Runs first: a no-op update of the row that rivals have in common. Without it two
-    /// transactions of PostgreSQL count the same rows and both go ahead.
+    /// Runs first: takes turns on a row that rivals have in common ([`crate::tenancy`]). Without it
+    /// two transactions of PostgreSQL count the same rows and both go ahead.
     pub lock: Option<Statement>,
     /// Makes the change and returns a row, or returns none where its rule forbids it.
     pub change: Statement,

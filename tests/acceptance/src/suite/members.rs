@@ -6,8 +6,8 @@ use super::tests;
 use crate::answer::Answer;
 use crate::api::Api;
 use crate::fixture::{
-    Founder, accept, api_key, founder, invite, mail_token, member, send_events, switch, text,
-    walk_pages,
+    Founder, PASSWORD, accept, api_key, founder, invite, mail_token, member, send_events, switch,
+    text, walk_pages,
 };
 
 tests! { "members":
@@ -37,6 +37,13 @@ fn change(api: &Api, who: &Founder, whom: &Founder, role: &str) -> Answer {
 
 fn remove(api: &Api, who: &Founder, whom: &Founder) -> Answer {
     api.delete(&format!("{MEMBERS}/{}", whom.user))
+        .bearer(&who.access)
+        .send()
+}
+
+fn close(api: &Api, who: &Founder) -> Answer {
+    api.delete("/api/v1/auth/me")
+        .json(&json!({"password": PASSWORD}))
         .bearer(&who.access)
         .send()
 }
@@ -232,16 +239,17 @@ fn the_last_founder_stays(api: &Api) {
 }
 
 fn two_founders_cannot_both_be_demoted(api: &Api) {
-    for round in 0..5 {
+    for round in 0..6 {
         let first = founder(api);
         let second = member(api, &first, "founder");
+        member(api, &first, "agent");
         let both = [(&first, &second), (&second, &first)];
         let answers = api.parallel(2, |index| {
             let (who, whom) = both[index];
-            if round % 2 == 0 {
-                change(api, who, whom, "admin")
-            } else {
-                remove(api, who, whom)
+            match round % 3 {
+                0 => change(api, who, whom, "admin"),
+                1 => remove(api, who, whom),
+                _ => close(api, who),
             }
         });
         let done = answers.iter().filter(|answer| answer.status == 200).count();

@@ -4,7 +4,7 @@ use serde_json::{Value as Json, json};
 
 use super::store::{
     CHANGE, END_INVITATIONS, END_KEYS, END_REFRESH, END_SESSIONS, GET, LIST, RECORD_CHANGED,
-    RECORD_REMOVED, REMOVE, TAKE_TURNS,
+    RECORD_REMOVED, REMOVE,
 };
 use crate::audit::{Entry, Record};
 use crate::auth::token::ACCESS_SECONDS;
@@ -147,14 +147,10 @@ async fn write<P: Platform>(
     record: &Record,
     writes: Vec<Statement>,
 ) -> Result<(), Error> {
-    let mut all = vec![
-        LOCK.bind(&actor.tenant, []),
-        TAKE_TURNS.bind(&actor.tenant, []),
-        record.statement.clone(),
-    ];
+    let mut all = vec![LOCK.bind(&actor.tenant, []), record.statement.clone()];
     all.extend(writes);
     let rows = cx.batch(&all).await?;
-    if rows.get(2).is_none_or(Vec::is_empty) {
+    if rows.get(1).is_none_or(Vec::is_empty) {
         let rule = "An organisation needs a founder, or roles have changed meanwhile; look again.";
         return Err(Error::new(Code::StateConflict).with_message(rule));
     }

@@ -1,8 +1,8 @@
 //! The statements of members.
 //!
-//! A change is one batch under the tenant's lock: its record is written first, and only if the
-//! change is allowed; everything after it asks for the record. So parallel changes are judged one
-//! after the other, and what was not done is not recorded.
+//! A change is one batch under the tenant's lock, which closing an account takes too: its record is
+//! written first, and only if the change is allowed; everything after it asks for the record. So
+//! parallel changes are judged one after the other, and what was not done is not recorded.
 
 /// What every record asks: that the actor still has the role `?11` with the mark `?12` by which
 /// they were judged, and that the member `?5` still has the role `?13` with the mark `?14`.
@@ -37,10 +37,6 @@ crate::queries! {
         SELECT m.user_id, u.email, m.role, m.created_at, ", crate::own_role_columns!("m"), "
         FROM memberships m JOIN users u ON u.id = m.user_id ", crate::join_own_role!("m"), "
         WHERE m.tenant_id = ?1 AND m.user_id = ?2");
-    /// `?1` tenant. A founder who closes their account takes turns in the same way, over all of
-    /// their tenants; after this, who counts founders counts those that stay.
-    TAKE_TURNS: TenantQuery = "members.take_turns",
-        "UPDATE memberships SET role = role WHERE tenant_id = ?1 AND role = 'founder'";
     /// `?11` to `?14` as everywhere here, `?15` role after and `?16` its mark: the tenant's own role
     /// is still as it was judged. One founder always stays.
     RECORD_CHANGED: TenantQuery = "members.record_changed", recorded_if!(" OR ?15 = 'founder'", "
