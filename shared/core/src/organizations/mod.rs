@@ -15,9 +15,12 @@ mod tenants;
 pub use member_routes::Members;
 pub use routes::Organizations;
 
+use crate::audit::Record;
 use crate::fields::Fields;
-use crate::http::{Context, Error};
+use crate::http::{Actor, Code, Context, Error};
 use crate::port::Platform;
+use crate::sql::Statement;
+use crate::tenancy::LOCK;
 
 pub(crate) const QUERIES: &[&[&crate::sql::Query]] = &[
     api_keys::QUERIES,
@@ -41,4 +44,24 @@ fn named<P: Platform>(cx: &Context<'_, P>) -> Result<String, Error> {
         return Err(Error::invalid("name", "Must not be blank."));
     }
     Ok(name.to_owned())
+}
+
+/// Writes under the tenant's lock: the record, and then what asks for it.
+///
+/// # Errors
+/// `STATE_CONFLICT` with `refused` where nothing was recorded: it is not as it was judged any more.
+async fn write<P: Platform>(
+    cx: &Context<'_, P>,
+    actor: &Actor,
+    record: Record,
+    writes: Vec<Statement>,
+    refused: &str,
+) -> Result<(), Error> {
+    let mut all = vec![LOCK.bind(&actor.tenant, []), record.statement];
+    all.extend(writes);
+    let rows = cx.batch(&all).await?;
+    if rows.get(1).is_none_or(Vec::is_empty) {
+        return Err(Error::new(Code::StateConflict).with_message(refused));
+    }
+    Ok(())
 }

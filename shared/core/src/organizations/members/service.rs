@@ -13,10 +13,14 @@ use crate::guard::policy::{Action, Resource, allow};
 use crate::http::{Actor, Code, Context, Error, Interrupt, Page, Reply};
 use crate::id::is_id;
 use crate::organizations::roles::{NAMED, may_grant, wanted};
+use crate::organizations::write;
 use crate::port::{DatabaseError, Platform};
-use crate::sql::{Row, Statement, TenantQuery, Value};
-use crate::tenancy::{Held, LOCK};
+use crate::sql::{Row, TenantQuery, Value};
+use crate::tenancy::Held;
 use crate::time::{Millis, SECOND};
+
+const REFUSED: &str =
+    "An organisation needs a founder, or roles have changed meanwhile; look again.";
 
 /// The members, newest first.
 pub(in super::super) async fn list<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
@@ -67,7 +71,7 @@ pub(in super::super) async fn change<P: Platform>(cx: &Context<'_, P>) -> Result
         writes.push(end_refresh);
         writes.push(about(&END_INVITATIONS, cx.now.into()));
     }
-    write(cx, &actor, &record, writes).await?;
+    write(cx, &actor, record, writes, REFUSED).await?;
     let after = Member {
         held: wanted,
         ..member
@@ -113,7 +117,7 @@ async fn take_out<P: Platform>(
         end(&END_INVITATIONS),
         REMOVE.bind(&actor.tenant, [user.into(), id.into()]),
     ];
-    write(cx, actor, &record, writes).await?;
+    write(cx, actor, record, writes, REFUSED).await?;
     Ok(Reply::ok(&json!({"status": "removed"})))
 }
 
@@ -135,26 +139,6 @@ fn record<P: Platform>(
         record.statement.params.extend([rank, mark]);
     }
     Ok(record)
-}
-
-/// Writes a change under the tenant's lock.
-///
-/// # Errors
-/// `STATE_CONFLICT` when it would leave nobody in charge, or somebody was faster.
-async fn write<P: Platform>(
-    cx: &Context<'_, P>,
-    actor: &Actor,
-    record: &Record,
-    writes: Vec<Statement>,
-) -> Result<(), Error> {
-    let mut all = vec![LOCK.bind(&actor.tenant, []), record.statement.clone()];
-    all.extend(writes);
-    let rows = cx.batch(&all).await?;
-    if rows.get(1).is_none_or(Vec::is_empty) {
-        let rule = "An organisation needs a founder, or roles have changed meanwhile; look again.";
-        return Err(Error::new(Code::StateConflict).with_message(rule));
-    }
-    Ok(())
 }
 
 /// A member as the path names it.

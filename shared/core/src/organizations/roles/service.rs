@@ -11,6 +11,7 @@ use crate::fields::Fields;
 use crate::guard::policy::{Action, Resource, allow};
 use crate::http::{Actor, Code, Context, Error, Guarded, Interrupt, Reply};
 use crate::id::is_id;
+use crate::organizations::write;
 use crate::port::{DatabaseError, Platform};
 use crate::sql::{Row, Statement, TenantQuery};
 use crate::tenancy::{LOCK, Permission, Permissions, Role, stored_rank};
@@ -19,6 +20,7 @@ use crate::time::Millis;
 /// Roles that a tenant may have of its own: few enough to list them at once.
 const MOST: i64 = 50;
 const UNKNOWN: &str = "Every one must be a permission that GET /api/v1/organizations/roles lists.";
+const REFUSED: &str = "There is a role of that name, or roles have changed meanwhile; look again.";
 /// Characters of a name.
 const NAME: usize = 40;
 
@@ -164,7 +166,7 @@ pub(in super::super) async fn change<P: Platform>(cx: &Context<'_, P>) -> Result
         Resource::Role(after.base, after.allows()),
     )?;
     if version.is_some_and(|seen| seen != before.version) {
-        return Err(changed_meanwhile().into());
+        return Err(Error::new(Code::StateConflict).with_message(REFUSED).into());
     }
     let told = json!({"before": before.told(), "after": after.told()});
     let mut record = record(cx, &actor, &RECORD_CHANGED, "role.change", &before, &told)?;
@@ -181,7 +183,7 @@ pub(in super::super) async fn change<P: Platform>(cx: &Context<'_, P>) -> Result
         end.params.push(cx.now.into());
         writes.push(end);
     }
-    write(cx, &actor, record, writes).await?;
+    write(cx, &actor, record, writes, REFUSED).await?;
     Ok(Reply::ok(&after.json()))
 }
 
@@ -202,7 +204,7 @@ pub(in super::super) async fn delete<P: Platform>(cx: &Context<'_, P>) -> Result
     let mut end = about(&END_INVITATIONS_TO, &actor, &role, &record);
     end.params.push(cx.now.into());
     let writes = vec![end, about(&DELETE, &actor, &role, &record)];
-    write(cx, &actor, record, writes).await?;
+    write(cx, &actor, record, writes, REFUSED).await?;
     Ok(Reply::ok(&json!({"id": role.id, "status": "deleted"})))
 }
 
@@ -229,30 +231,6 @@ fn record<P: Platform>(
 fn about(query: &'static TenantQuery, actor: &Actor, role: &Own, record: &Record) -> Statement {
     let (id, record) = (role.id.as_str(), record.id.as_str());
     query.bind(&actor.tenant, [id.into(), record.into()])
-}
-
-/// Writes under the tenant's lock, the record first.
-///
-/// # Errors
-/// `STATE_CONFLICT` when somebody was faster.
-async fn write<P: Platform>(
-    cx: &Context<'_, P>,
-    actor: &Actor,
-    record: Record,
-    writes: Vec<Statement>,
-) -> Result<(), Error> {
-    let mut all = vec![LOCK.bind(&actor.tenant, []), record.statement];
-    all.extend(writes);
-    let rows = cx.batch(&all).await?;
-    if rows.get(1).is_none_or(Vec::is_empty) {
-        return Err(changed_meanwhile());
-    }
-    Ok(())
-}
-
-fn changed_meanwhile() -> Error {
-    let rule = "There is a role of that name, or roles have changed meanwhile; look again.";
-    Error::new(Code::StateConflict).with_message(rule)
 }
 
 /// The caller and the role that the path names.

@@ -2,10 +2,11 @@
 
 use serde_json::{Value as Json, json};
 
-use super::service::{about, read, record, see, write};
+use super::service::{REFUSED, about, read, record, see};
 use super::store::{ADD, MEMBERS, PLACE, RECORD_ADDED, RECORD_TAKEN_OUT, TAKE_OUT};
 use crate::http::{Actor, Code, Context, Error, Interrupt, Page, Reply};
 use crate::id::is_id;
+use crate::organizations::write;
 use crate::port::{DatabaseError, Platform};
 use crate::sql::Row;
 use crate::tenancy::{Held, Permission};
@@ -49,7 +50,7 @@ pub(in super::super) async fn add<P: Platform>(cx: &Context<'_, P>) -> Result<Re
         record.statement.params.push(place.user.into());
         let mut add = about(&ADD, cx, &place.actor, &record);
         add.params.extend([place.user.into(), cx.now.into()]);
-        write(cx, &place.actor, record, add).await?;
+        write(cx, &place.actor, record, vec![add], REFUSED).await?;
     }
     Ok(Reply::ok(
         &json!({"teamId": cx.param(), "userId": place.user, "status": "added"}),
@@ -73,7 +74,7 @@ pub(in super::super) async fn remove<P: Platform>(cx: &Context<'_, P>) -> Result
     record.statement.params.push(place.user.into());
     let mut out = about(&TAKE_OUT, cx, &place.actor, &record);
     out.params.push(place.user.into());
-    write(cx, &place.actor, record, out).await?;
+    write(cx, &place.actor, record, vec![out], REFUSED).await?;
     Ok(Reply::ok(
         &json!({"teamId": cx.param(), "userId": place.user, "status": "removed"}),
     ))

@@ -10,7 +10,7 @@ use crate::guard::identity::Credential;
 use crate::guard::policy::{Action, Resource, allow};
 use crate::http::{Actor, Code, Context, Error, Guarded, Interrupt, Page, Reply};
 use crate::id::is_id;
-use crate::organizations::named;
+use crate::organizations::{named, write};
 use crate::port::{DatabaseError, Platform};
 use crate::sql::{Row, Statement, TenantQuery, Value};
 use crate::tenancy::{LOCK, Permission, Role};
@@ -18,6 +18,8 @@ use crate::time::Millis;
 
 /// Teams of one tenant.
 const MOST: i64 = 200;
+pub(super) const REFUSED: &str =
+    "There is a team of that name, or it has changed meanwhile; look again.";
 
 /// The teams that the caller is in; all of them for who may change them. Newest first.
 pub(in super::super) async fn list<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
@@ -90,7 +92,7 @@ pub(in super::super) async fn rename<P: Platform>(cx: &Context<'_, P>) -> Result
     record.statement.params.push(name.as_str().into());
     let mut rename = about(&RENAME, cx, &actor, &record);
     rename.params.extend([name.as_str().into(), cx.now.into()]);
-    write(cx, &actor, record, rename).await?;
+    write(cx, &actor, record, vec![rename], REFUSED).await?;
     let mut shown = show(&row)?;
     if let Some(object) = shown.as_object_mut() {
         object.insert("name".to_owned(), json!(name));
@@ -104,7 +106,7 @@ pub(in super::super) async fn delete<P: Platform>(cx: &Context<'_, P>) -> Result
     let (actor, _) = one(cx).await?;
     let record = record(cx, &actor, &RECORD_DELETED, "team.delete", None)?;
     let delete = about(&DELETE, cx, &actor, &record);
-    write(cx, &actor, record, delete).await?;
+    write(cx, &actor, record, vec![delete], REFUSED).await?;
     Ok(Reply::ok(&json!({"id": cx.param(), "status": "deleted"})))
 }
 
@@ -146,25 +148,6 @@ pub(super) fn about<P: Platform>(
 ) -> Statement {
     let (team, record) = (cx.param().into(), record.id.as_str().into());
     query.bind(&actor.tenant, [team, record])
-}
-
-/// Writes under the tenant's lock, the record first.
-///
-/// # Errors
-/// `STATE_CONFLICT` when it is not as it was read any more, or a name is taken.
-pub(super) async fn write<P: Platform>(
-    cx: &Context<'_, P>,
-    actor: &Actor,
-    record: Record,
-    change: Statement,
-) -> Result<(), Error> {
-    let lock = LOCK.bind(&actor.tenant, []);
-    let rows = cx.batch(&[lock, record.statement, change]).await?;
-    if rows.get(1).is_none_or(Vec::is_empty) {
-        let rule = "There is a team of that name, or it has changed meanwhile; look again.";
-        return Err(Error::new(Code::StateConflict).with_message(rule));
-    }
-    Ok(())
 }
 
 /// The caller and the team that the path names.
