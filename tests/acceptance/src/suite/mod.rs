@@ -31,7 +31,10 @@ mod passwords;
 mod platform;
 mod proof;
 mod resources;
+mod resources_access;
+mod resources_rules;
 mod roles;
+mod roles_given;
 mod rotation;
 mod scheduler;
 mod sessions;
@@ -98,10 +101,13 @@ pub fn all() -> Vec<Test> {
         jobs::tests(),
         organizations::tests(),
         resources::tests(),
+        resources_access::tests(),
+        resources_rules::tests(),
         versions::tests(),
         temp_ids::tests(),
         members::tests(),
         roles::tests(),
+        roles_given::tests(),
         teams::tests(),
         tenancy::tests(),
         invitations::tests(),
