@@ -13,6 +13,7 @@ use crate::fixture::{
 
 tests! { "roles":
     an_own_role_holds_on_the_next_request ["B-01" "B-11"];
+    the_role_that_a_member_has_changes_nothing [];
     listing_sessions_needs_its_permission ["B-08"];
     keys_hold_what_their_owners_role_does ["B-01" "B-11"];
     nobody_makes_or_grants_what_they_do_not_hold ["B-13"];
@@ -64,6 +65,30 @@ fn an_own_role_holds_on_the_next_request(api: &Api) {
     assert_eq!(seen[0]["before"]["roleId"], json!(id));
     assert_eq!(seen[0]["after"], json!({"role": "agent"}));
     assert_eq!(seen[1]["after"]["base"], "agent");
+}
+
+fn the_role_that_a_member_has_changes_nothing(api: &Api) {
+    let host = host(api);
+    let (admin, agent) = (member(api, &host, "admin"), member(api, &host, "agent"));
+    let entries = || {
+        let path = "/api/v1/organizations/audit?action=member.change";
+        let seen = api.get(path).bearer(&host.access).send().data(200);
+        seen.as_array().unwrap().len()
+    };
+    created(api, &host, "reader", "agent", &["jobs:read"]);
+    for (role, recorded) in [("agent", 0), ("reader", 1)] {
+        let first = give(api, &host, &agent, role);
+        let again = give(api, &host, &agent, role);
+        assert_eq!(again.data(200), first.data(200));
+        assert_eq!(again.sql(), 1);
+        assert_eq!(entries(), recorded, "{role}");
+    }
+    // Whoever may not give it learns nothing of who has it.
+    give(api, &admin, &admin, "admin").refused(403, "FORBIDDEN");
+    give(api, &agent, &agent, "reader").refused(403, "FORBIDDEN");
+    // The whole of its base is another role.
+    give(api, &host, &agent, "agent").data(200);
+    assert_eq!(entries(), 2);
 }
 
 fn listing_sessions_needs_its_permission(api: &Api) {
@@ -203,10 +228,14 @@ fn an_invitation_may_name_an_own_role(api: &Api) {
 fn twenty_roles_given_at_once_follow_one_another(api: &Api) {
     let host = host(api);
     let agent = member(api, &host, "agent");
-    created(api, &host, "reader", "agent", &["jobs:read"]);
-    created(api, &host, "deputy", "admin", &["members:read"]);
-    let roles = ["reader", "admin", "deputy", "client"];
-    let answers = api.parallel(20, |index| give(api, &host, &agent, roles[index % 4]));
+    // None twice: who has a role already is not given it again.
+    let mut roles = vec!["admin".to_owned(), "client".to_owned()];
+    for number in roles.len()..20 {
+        let (name, base) = (format!("role-{number}"), ["agent", "admin"][number % 2]);
+        created(api, &host, &name, base, &["members:read"][..number % 2]);
+        roles.push(name);
+    }
+    let answers = api.parallel(20, |index| give(api, &host, &agent, &roles[index]));
     let done = answers.iter().filter(|one| one.status == 200).count();
     assert!(done > 0);
     for other in answers.iter().filter(|one| one.status != 200) {

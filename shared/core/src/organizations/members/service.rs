@@ -32,7 +32,8 @@ pub(in super::super) async fn list<P: Platform>(cx: &Context<'_, P>) -> Result<R
     Ok(page.reply(rows, |row| Ok((row.int(3)?, row.text(0)?.to_owned())), show)?)
 }
 
-/// Gives a member another role. It holds on the member's next request.
+/// Gives a member another role. It holds on the member's next request; the one that they have
+/// changes nothing, and nothing is recorded.
 pub(in super::super) async fn change<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
     let mut fields = Fields::parse(cx.request.body)?;
     let named = fields.text("role", 1, 40)?;
@@ -42,6 +43,9 @@ pub(in super::super) async fn change<P: Platform>(cx: &Context<'_, P>) -> Result
     allow(&actor, Action::Change, Resource::Member(member.held.rank))?;
     let wanted = wanted(&named, role.as_ref())?;
     may_grant(&actor, &wanted)?;
+    if wanted == member.held {
+        return Ok(Reply::ok(&member.json()));
+    }
     let after = wanted.told();
     let mut record = record(
         cx,
