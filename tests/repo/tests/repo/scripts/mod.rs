@@ -116,11 +116,11 @@ fn answers() -> Result<(), Failed> {
 
 fn gives_up() -> Result<(), Failed> {
     let (url, asked) = server(u32::MAX)?;
-    let output = run("wait-for", &[&url, "1"])?;
+    let output = run("wait-for", &[&url, "2"])?;
     assert!(!output.status.success(), "a 503 is no answer");
     let text = errors(&output);
     assert!(
-        text.contains(&format!("{url} did not answer within 1 s")),
+        text.contains(&format!("{url} did not answer within 2 s")),
         "{text}"
     );
     assert!(asked.load(Ordering::Relaxed) > 1, "it asked only once");
