@@ -67,15 +67,16 @@ impl Incoming for SpinRequest {
     }
 }
 
-/// All values of a header, joined as RFC 9110 allows.
+/// All values of a header, joined as RFC 9110 allows, and cookies as RFC 9113 does.
 fn joined(headers: &HeaderMap, name: &str) -> Option<String> {
     let mut values = headers
         .get_all(name)
         .iter()
         .map(|value| String::from_utf8_lossy(value.as_bytes()));
     let mut text = values.next()?.into_owned();
+    let between = if name == "cookie" { "; " } else { ", " };
     for value in values {
-        text.push_str(", ");
+        text.push_str(between);
         text.push_str(&value);
     }
     Some(text)

@@ -49,10 +49,11 @@ fn mac(key: &[u8; 32], purpose: &str, value: &str) -> [u8; 32] {
     hmac_sha256(key, &[purpose.as_bytes(), b"\0", value.as_bytes()])
 }
 
-/// The value of a cookie. Several `Cookie` headers may have been joined by commas.
+/// The value of a cookie. Semicolons alone part cookies: a value may hold a comma, so that any
+/// neighbour of our host could otherwise plant `x=,__Host-…`, which browsers let it set.
 pub(crate) fn read(headers: &dyn HeaderSource, name: &str) -> Option<String> {
     let all = headers.header("cookie")?;
-    all.split([';', ','])
+    all.split(';')
         .filter_map(|pair| pair.trim().split_once('='))
         .find(|(key, _)| *key == name)
         .map(|(_, value)| value.to_owned())
@@ -154,6 +155,22 @@ mod tests {
 
     const ONE: &str = "a first refresh secret of 32 characters";
     const TWO: &str = "a second refresh secret of 32 characters";
+
+    #[test]
+    fn a_cookie_holds_no_other() {
+        struct Cookies(&'static str);
+        impl HeaderSource for Cookies {
+            fn header(&self, name: &str) -> Option<String> {
+                (name == "cookie").then(|| self.0.to_owned())
+            }
+        }
+        let found = |text| read(&Cookies(text), ACCESS);
+        let own = "a=1;__Host-ek_access=me; b=2";
+        assert_eq!(found(own).as_deref(), Some("me"));
+        assert_eq!(found("a=1,__Host-ek_access=other"), None);
+        let both = "a=,__Host-ek_access=other; __Host-ek_access=me";
+        assert_eq!(found(both).as_deref(), Some("me"));
+    }
 
     /// Rows: A-36
     #[test]

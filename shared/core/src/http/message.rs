@@ -48,7 +48,8 @@ impl Method {
 /// only for what is needed.
 pub trait HeaderSource {
     /// The value of a header by its lower-case name. For a header that came several times,
-    /// the adapter gives the one that its platform set, or all joined by `, `.
+    /// the adapter gives the one that its platform set, or all joined by `, ` (cookies by
+    /// `; `, RFC 9113, section 8.2.3).
     fn header(&self, name: &str) -> Option<String>;
 }
 

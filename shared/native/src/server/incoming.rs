@@ -16,8 +16,9 @@ impl HeaderSource for Head {
     fn header(&self, name: &str) -> Option<String> {
         let mut values = self.0.headers.get_all(name).iter();
         let mut text = String::from_utf8_lossy(values.next()?.as_bytes()).into_owned();
+        let between = if name == "cookie" { "; " } else { ", " };
         for value in values {
-            text.push_str(", ");
+            text.push_str(between);
             text.push_str(&String::from_utf8_lossy(value.as_bytes()));
         }
         Some(text)

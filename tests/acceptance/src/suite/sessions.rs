@@ -17,6 +17,7 @@ tests! { "sessions":
     sessions_end_when_idle_and_in_the_end ["A-41" "A-06"];
     browsers_keep_sessions_in_cookies ["A-37" "R-07"];
     cookies_need_a_csrf_token ["R-07" "A-37"];
+    a_neighbour_cannot_plant_a_session ["A-37"];
     other_sites_are_refused ["R-08"];
     tokens_say_how_they_were_proven ["A-13"];
 }
@@ -235,6 +236,23 @@ fn cookies_need_a_csrf_token(api: &Api) {
         .bearer(&founder.access)
         .send()
         .data(201);
+}
+
+/// A neighbour of the host (another subdomain) may set cookies there, but none with our prefix.
+/// In the value of another one ours must not count, or its victim works in the neighbour's account.
+fn a_neighbour_cannot_plant_a_session(api: &Api) {
+    let victim = founder(api);
+    let jar = cookies(&cookie_login(api, &victim));
+    let theirs = cookies(&cookie_login(api, &founder(api)));
+    let planted = format!("theme=dark,{}", theirs.replace("; ", ","));
+    let me = |jar: &str| api.get("/api/v1/auth/me").header("cookie", jar).send();
+    me(&planted).refused(401, "AUTH_REQUIRED");
+    let both = format!("{planted}; {jar}");
+    assert_eq!(me(&both).data(200)["email"], victim.email);
+    api.call("POST", "/api/v1/auth/refresh")
+        .header("cookie", &planted)
+        .send()
+        .refused(400, "INVALID_JSON");
 }
 
 fn other_sites_are_refused(api: &Api) {
