@@ -17,6 +17,7 @@ use edgekeep_core::sql::{Row, SystemQuery};
 use edgekeep_core::time::Millis;
 use edgekeep_native::{Database, Platform, Wakes};
 use serde_json::Value;
+use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 pub use call::{Answer, Call};
@@ -52,6 +53,7 @@ impl World {
             database: Rc::new(FaultyDatabase {
                 inner: inner.clone(),
                 fault,
+                gate: Notify::new(),
             }),
             key_value: Rc::new(FaultyStore {
                 inner: inner.clone(),
@@ -106,6 +108,24 @@ impl World {
     /// Whether the planned fault has happened.
     pub fn happened(&self) -> bool {
         self.database.fault.get() == Fault::None
+    }
+
+    /// Runs `meanwhile` while the nth database call of `work` waits for it.
+    pub async fn in_between<T>(
+        &self,
+        call: u32,
+        work: impl Future<Output = T>,
+        meanwhile: impl Future<Output = ()>,
+    ) -> T {
+        self.set(Fault::Waits(call));
+        let other = async {
+            while !self.happened() {
+                tokio::task::yield_now().await;
+            }
+            meanwhile.await;
+            self.database.gate.notify_one();
+        };
+        tokio::join!(work, other).0
     }
 
     pub fn key_value_down(&self, down: bool) {

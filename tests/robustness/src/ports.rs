@@ -10,6 +10,7 @@ use edgekeep_core::port::{
 use edgekeep_core::sql::{Row, Statement};
 use edgekeep_core::time::Millis;
 use edgekeep_native::{Memory, Platform};
+use tokio::sync::Notify;
 
 /// What the database does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +21,8 @@ pub enum Fault {
     Before(u32),
     /// The nth call from now is done, but its answer is lost: what D1's clients must expect.
     After(u32),
+    /// The nth call from now waits ([`crate::World::in_between`]); it has happened as soon as it does.
+    Waits(u32),
     /// Every call fails.
     Down,
     /// No call ever answers.
@@ -61,6 +64,7 @@ impl port::Outbound for Network {
 pub struct FaultyDatabase {
     pub(crate) inner: Platform,
     pub(crate) fault: Cell<Fault>,
+    pub(crate) gate: Notify,
 }
 
 pub struct FaultyStore {
@@ -99,8 +103,14 @@ impl port::Database for FaultyDatabase {
     }
 
     async fn batch(&self, statements: &[Statement]) -> Result<Vec<Vec<Row>>, DatabaseError> {
-        if self.fault.get() == Fault::Hangs {
-            pending::<()>().await;
+        match self.fault.get() {
+            Fault::Hangs => pending::<()>().await,
+            Fault::Waits(0 | 1) => {
+                self.fault.set(Fault::None);
+                self.gate.notified().await;
+            }
+            Fault::Waits(n) => self.fault.set(Fault::Waits(n - 1)),
+            _ => {}
         }
         let (before, after) = self.strike();
         if before {

@@ -2,11 +2,13 @@
 
 use crate::port::DatabaseError;
 use crate::sql::Row;
+use crate::time::Millis;
 
 /// The columns of [`Account`], in its order.
 macro_rules! account_columns {
     () => {
-        "u.id, u.password_hash, u.email_verified_at, u.disabled_at, m.tenant_id, m.role"
+        "u.id, u.password_hash, u.email_verified_at, u.disabled_at, m.tenant_id, m.role, \
+         u.updated_at"
     };
 }
 pub(super) use account_columns;
@@ -111,6 +113,8 @@ pub(super) struct Account {
     pub(super) disabled: bool,
     pub(super) tenant: String,
     pub(super) role: String,
+    /// When it was changed last: a password that was right then may not be so any more.
+    pub(super) as_of: Millis,
 }
 
 impl Account {
@@ -122,6 +126,7 @@ impl Account {
             disabled: row.opt_int(3)?.is_some(),
             tenant: row.text(4)?.to_owned(),
             role: row.text(5)?.to_owned(),
+            as_of: Millis(row.int(6)?),
         })
     }
 }

@@ -7,7 +7,7 @@ use super::accounts::{
 };
 use super::link::{self, Asked};
 use super::password::{self, MAX_CHARS};
-use super::store::END_SESSIONS;
+use super::store::{END_CHALLENGES, END_SESSIONS};
 use crate::audit::Entry;
 use crate::crypto::fingerprint;
 use crate::fields::Fields;
@@ -90,6 +90,7 @@ pub(super) async fn change<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, In
             own.password_hash.into(),
             cx.now.into(),
         ]),
+        END_CHALLENGES.bind([user.into()]),
         END_SESSIONS.bind([
             user.into(),
             cx.now.into(),
@@ -149,6 +150,7 @@ pub(super) async fn reset<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Int
             // Whoever has the mailbox need not wait because of their own wrong guesses.
             LOGIN.forget(cx.client, email),
             RESET_PASSWORD.bind([token.into(), cx.now.into(), hash.into()]),
+            END_CHALLENGES.bind([user.into()]),
             END_SESSIONS.bind([
                 user.into(),
                 cx.now.into(),

@@ -62,15 +62,21 @@ pub(super) struct SignIn<'a> {
 
 /// Starts a session and gives its tokens. `also` is written in the same batch. Every way to sign
 /// in ends here, or in [`super::mfa::ask`] where the user has a second factor.
+///
+/// # Errors
+/// `INTERNAL` when the user is not as they were at `as_of` any more: look again.
 pub(super) async fn start<P: Platform>(
     cx: &Context<'_, P>,
     who: &SignIn<'_>,
+    as_of: Millis,
     also: Vec<Statement>,
 ) -> Result<Reply, Error> {
     let session = cx.new_id("ses")?;
     let values = session_values(cx, who, &session)?;
     let mut writes = also;
-    writes.push(INSERT_SESSION.bind(&TenantId::proven(who.tenant), values));
+    let mut insert = INSERT_SESSION.bind(&TenantId::proven(who.tenant), values);
+    insert.params.push(as_of.into());
+    writes.push(insert);
     writes.push(audit(cx, who.tenant, who.user, "auth.login", &session)?);
     cx.batch(&writes).await?;
     hand_out(cx, who, &session)

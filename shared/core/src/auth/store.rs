@@ -3,13 +3,27 @@
 use crate::port::DatabaseError;
 use crate::sql::Row;
 
+/// In PostgreSQL the user is locked, so that a change of it comes before this or finds the session.
+macro_rules! insert_session {
+    ($lock:literal) => {
+        concat!(
+            "INSERT INTO sessions (id, tenant_id, user_id, refresh_counter, refreshed_at, created_at,
+                expires_at, ends_at, amr, user_agent, network)
+            VALUES (?2, ?1, (SELECT id FROM users WHERE id = ?3 AND updated_at = ?10
+                AND disabled_at IS NULL",
+            $lock,
+            "), 0, ?4, ?4, ?5, ?6, ?7, ?8, ?9)"
+        )
+    };
+}
+
 crate::queries! {
     /// `?1` tenant, `?2` session, `?3` user, `?4` now, `?5` end, `?6` end in any case, `?7` how
-    /// it was proven, `?8` browser, `?9` network.
-    INSERT_SESSION: TenantQuery = "auth.insert_session", "
-        INSERT INTO sessions (id, tenant_id, user_id, refresh_counter, refreshed_at, created_at,
-            expires_at, ends_at, amr, user_agent, network)
-        VALUES (?2, ?1, ?3, 0, ?4, ?4, ?5, ?6, ?7, ?8, ?9)";
+    /// it was proven, `?8` browser, `?9` network, `?10` when the user was changed last. Where that
+    /// is not so any more (another password ends all sessions, and this one is not there yet),
+    /// the user is NULL, which takes the whole batch with it.
+    INSERT_SESSION: TenantQuery = "auth.insert_session", insert_session!(""),
+        postgres = insert_session!(" FOR SHARE");
     /// `?1` session, `?2` counter presented, `?3` now, `?4` the new end. One of any number of
     /// parallel refreshes wins this update.
     ROTATE: CredentialQuery = "auth.rotate_session", "
@@ -29,6 +43,10 @@ crate::queries! {
         JOIN tenants t ON t.id = s.tenant_id
         JOIN memberships m ON m.user_id = s.user_id AND m.tenant_id = s.tenant_id
         WHERE s.id = ?1";
+    /// `?1` user: sign-ins that wait for their second step. Before [`END_SESSIONS`], which then finds
+    /// the session of one that was faster.
+    END_CHALLENGES: CredentialQuery = "auth.end_challenges",
+        "DELETE FROM mfa_challenges WHERE user_id = ?1 AND session_id IS NULL";
     /// `?1` session, `?2` user, `?3` its tenant, `?4` the tenant it moves to, `?5` now, `?6` the
     /// new end: only between tenants of the user. Tokens of the place before do not fit any more.
     SWITCH: CredentialQuery = "auth.switch_session", "

@@ -12,6 +12,7 @@ use crate::fixture::{
 tests! { "passwords":
     one_set_of_rules_everywhere ["A-23"];
     a_change_ends_the_other_sessions ["A-32"];
+    no_sign_in_outlives_its_password ["A-32"];
     a_change_asks_for_the_password_and_locks_guessers ["A-27"];
     a_forgotten_password_is_reset_by_mail ["A-32" "A-33"];
     reset_links_work_once_for_an_hour_and_the_newest_alone ["A-33"];
@@ -95,6 +96,33 @@ fn a_change_ends_the_other_sessions(api: &Api) {
     login(api, &founder.email, NEW).data(200);
     let told = mail(api, &founder.email);
     assert_eq!(told["subject"], "Your password was changed");
+}
+
+/// Whoever signs in with the former password in the very moment of its change has no session either.
+fn no_sign_in_outlives_its_password(api: &Api) {
+    let founder = founder(api);
+    let answers = api.parallel(10, |index| {
+        std::thread::sleep(std::time::Duration::from_millis(
+            25 * u64::try_from(index).unwrap(),
+        ));
+        if index == 4 {
+            change(api, &founder, PASSWORD, NEW)
+        } else {
+            login(api, &founder.email, PASSWORD)
+        }
+    });
+    answers[4].data(200);
+    for (_, answer) in answers.iter().enumerate().filter(|(index, _)| *index != 4) {
+        match answer.status {
+            200 => {
+                let access = text(&answer.data(200)["access_token"]);
+                me(api, &access).refused(401, "SESSION_ENDED");
+            }
+            429 => drop(answer.refused(429, "ACCOUNT_LOCKED")),
+            _ => drop(answer.refused(401, "CREDENTIALS_INVALID")),
+        }
+    }
+    me(api, &founder.access).data(200);
 }
 
 fn a_change_asks_for_the_password_and_locks_guessers(api: &Api) {

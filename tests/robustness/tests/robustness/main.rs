@@ -20,6 +20,7 @@ mod mails;
 mod metrics;
 mod odd_requests;
 mod passwords;
+mod races;
 mod resources;
 mod stripe;
 mod tenancy;

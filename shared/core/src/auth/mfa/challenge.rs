@@ -67,10 +67,14 @@ impl Ticket {
 
 /// Answers a sign-in whose first factor was right with the question for the second. `also` is
 /// written in the same batch.
+///
+/// # Errors
+/// `INTERNAL` when the user is not as they were at `as_of` any more: look again.
 pub(in crate::auth) async fn ask<P: Platform>(
     cx: &Context<'_, P>,
     who: &SignIn<'_>,
     kinds: &[Kind],
+    as_of: Millis,
     also: Vec<Statement>,
 ) -> Result<Reply, Error> {
     let ticket = Ticket {
@@ -88,6 +92,7 @@ pub(in crate::auth) async fn ask<P: Platform>(
             who.amr.into(),
             cx.now.into(),
             ticket.expires_at.into(),
+            as_of.into(),
         ],
     ));
     cx.batch(&writes).await?;

@@ -33,6 +33,18 @@ macro_rules! insert_codes {
     };
 }
 
+macro_rules! insert_challenge {
+    ($lock:literal) => {
+        concat!(
+            "INSERT INTO mfa_challenges (id, tenant_id, user_id, amr, created_at, expires_at)
+            VALUES (?2, ?1, (SELECT id FROM users WHERE id = ?3 AND updated_at = ?7
+                AND disabled_at IS NULL",
+            $lock,
+            "), ?4, ?5, ?6)"
+        )
+    };
+}
+
 crate::queries! {
     /// `?1` user.
     FACTORS: CredentialQuery = "mfa.factors", "
@@ -105,10 +117,10 @@ crate::queries! {
          (EXISTS (SELECT 1 FROM mfa_factors f WHERE f.user_id = ?5 AND f.claimed_by = ?2) \
          OR EXISTS (SELECT 1 FROM mfa_recovery_codes r WHERE r.user_id = ?5 AND r.claimed_by = ?2))");
 
-    /// `?1` tenant, `?2` id, `?3` user, `?4` first factor, `?5` now, `?6` end.
-    INSERT_CHALLENGE: TenantQuery = "mfa.insert_challenge", "
-        INSERT INTO mfa_challenges (id, tenant_id, user_id, amr, created_at, expires_at)
-        VALUES (?2, ?1, ?3, ?4, ?5, ?6)";
+    /// `?1` tenant, `?2` id, `?3` user, `?4` first factor, `?5` now, `?6` end, `?7` when the user
+    /// was changed last, as in `auth.insert_session`.
+    INSERT_CHALLENGE: TenantQuery = "mfa.insert_challenge", insert_challenge!(""),
+        postgres = insert_challenge!(" FOR SHARE");
     /// `?1` id, `?2` user, `?3` now.
     CHALLENGE: CredentialQuery = "mfa.challenge", "
         SELECT c.tenant_id, m.role, c.amr, u.email

@@ -70,9 +70,10 @@ async fn sign_in<P: Platform>(
         return Err(Error::new(Code::OauthEmailUnverified));
     };
     let link = |user: &str| link(cx, provider, person, user);
-    if let Some(account) = account(1)? {
+    if let Some(mut account) = account(1)? {
         let mut also = vec![link(&account.user)];
         if !account.verified {
+            account.as_of = cx.now;
             also.push(TAKE_OVER.bind([
                 account.user.as_str().into(),
                 password::UNUSABLE.into(),
@@ -98,6 +99,7 @@ async fn sign_in<P: Platform>(
         disabled: false,
         tenant: cx.new_id("ten")?,
         role: Role::Founder.name().to_owned(),
+        as_of: cx.now,
     };
     let (user, tenant) = (
         account.user.as_str(),
@@ -152,9 +154,9 @@ async fn enter<P: Platform>(
     let rows = cx.query(mfa::FACTORS_ON.bind([who.user.into()])).await?;
     let factors = mfa::kinds(&rows)?;
     if factors.is_empty() {
-        return session::start(cx, &who, also).await;
+        return session::start(cx, &who, account.as_of, also).await;
     }
-    mfa::ask(cx, &who, &factors, also).await
+    mfa::ask(cx, &who, &factors, account.as_of, also).await
 }
 
 /// Links the person to a user who was signed in when they started, and is so still.
