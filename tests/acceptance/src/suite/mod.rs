@@ -123,3 +123,34 @@ pub fn all() -> Vec<Test> {
     .flatten()
     .collect()
 }
+
+#[cfg(test)]
+mod checks {
+    use std::collections::BTreeSet;
+
+    use super::{SETS, all};
+
+    /// What stands in backticks.
+    fn named(text: &str) -> impl Iterator<Item = &str> {
+        text.split('`').skip(1).step_by(2)
+    }
+
+    #[test]
+    fn the_page_names_every_group() {
+        let page = include_str!("../../../../docs/acceptance.md");
+        let mut sections = page.split("\n## ");
+        let section = sections.find(|text| text.starts_with("Groups\n")).unwrap();
+        let rows = section.lines().filter(|line| line.starts_with("| `"));
+        let shown: BTreeSet<&str> = rows.filter_map(|row| named(row).next()).collect();
+        let groups: BTreeSet<&str> = all().iter().map(|test| test.group).collect();
+        assert_eq!(shown, groups);
+        for (set, groups) in SETS {
+            let start = format!("`--group {set}` chooses");
+            let mut told = section
+                .split("\n\n")
+                .filter(|text| text.starts_with(&start));
+            let told: Vec<&str> = named(told.next().unwrap()).skip(1).collect();
+            assert_eq!(told, groups);
+        }
+    }
+}
