@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use crate::answer::Answer;
 use crate::api::Api;
 use crate::fixture::{
-    PASSWORD, mail, mail_token, new_email, run_task, stripe_event, subscription_event, text,
+    PASSWORD, STARTER, mail, mail_token, new_email, run_task, stripe_event, subscription_event,
+    text,
 };
 
 /// Walks through the product; panics where a step does not answer as it should.
@@ -101,14 +102,7 @@ fn pay(api: &Api, access: &str, tenant: &str, key: &str) {
     );
     let now = api.now().seconds();
     let id = format!("evt_{tenant}");
-    let event = subscription_event(
-        &id,
-        "created",
-        now,
-        tenant,
-        "active",
-        "edgekeep_starter_monthly",
-    );
+    let event = subscription_event(&id, "created", now, tenant, "active", STARTER);
     show(&stripe_event(api, &event), 200);
     show(&stripe_event(api, &event), 200);
     step("The plan changed", "GET /api/v1/billing/subscription");

@@ -241,6 +241,32 @@ pub fn upgrade(api: &Api, tenant: &str, lookup_key: &str) {
     .data(200);
 }
 
+/// The lookup key in Stripe of the first plan that costs something.
+pub const STARTER: &str = "edgekeep_starter_monthly";
+
+/// A founder whose plan has roles of one's own and teams.
+pub fn host(api: &Api) -> Founder {
+    let host = founder(api);
+    upgrade(api, &host.tenant, STARTER);
+    host
+}
+
+/// Ends what [`host`] pays for.
+pub fn downgrade(api: &Api, host: &Founder) {
+    let (later, tenant) = (api.now().seconds() + 5, &host.tenant);
+    let event = format!("evt_down_{tenant}");
+    let ended = subscription_event(&event, "deleted", later, tenant, "canceled", STARTER);
+    stripe_event(api, &ended).data(200);
+}
+
+/// Gives a member a role.
+pub fn give(api: &Api, who: &Founder, whom: &Founder, role: &str) -> Answer {
+    let path = format!("/api/v1/organizations/members/{}", whom.user);
+    api.patch(&path, &json!({"role": role}))
+        .bearer(&who.access)
+        .send()
+}
+
 /// Makes the scheduler run one task now, with its clock moved.
 pub fn run_task(api: &Api, task: &str, later: i64) -> Value {
     // A tick of the server's own may hold the lease for a moment.

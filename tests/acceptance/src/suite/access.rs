@@ -10,7 +10,8 @@ use super::tests;
 use crate::answer::Answer;
 use crate::api::{Api, Call};
 use crate::fixture::{
-    Founder, api_key, elsewhere, founder, invite, member, new_email, switch, text, upgrade,
+    Founder, STARTER, api_key, elsewhere, founder, give, invite, member, new_email, switch, text,
+    upgrade,
 };
 
 tests! { "access":
@@ -218,7 +219,7 @@ fn sound_body(route: &RouteInfo) -> Value {
 fn clients_are_refused_every_admin_operation(api: &Api) {
     let host = founder(api);
     // So that it is the role that is refused, and not the plan.
-    upgrade(api, &host.tenant, "edgekeep_starter_monthly");
+    upgrade(api, &host.tenant, STARTER);
     let low = [member(api, &host, "client"), member(api, &host, "agent")];
     let is_high = |route: &RouteInfo| {
         permission(route.access).is_some_and(|needed| !Role::Agent.allows(needed))
@@ -240,7 +241,7 @@ fn clients_are_refused_every_admin_operation(api: &Api) {
 fn keys_get_in_by_their_scopes_alone(api: &Api) {
     let founder = founder(api);
     // There are more scopes than keys on FREE.
-    upgrade(api, &founder.tenant, "edgekeep_starter_monthly");
+    upgrade(api, &founder.tenant, STARTER);
     for held in ApiScope::ALL {
         let key = api_key(api, &founder, &[held.name()]);
         for (_, route) in routes().into_iter().filter(|(_, route)| !is_open(route)) {
@@ -275,7 +276,7 @@ fn services_get_in_where_they_are_meant_to(api: &Api) {
 
 fn other_tenants_things_do_not_exist(api: &Api) {
     let (host, stranger) = (founder(api), founder(api));
-    upgrade(api, &stranger.tenant, "edgekeep_starter_monthly");
+    upgrade(api, &stranger.tenant, STARTER);
     let created = |path: &str, body: Value| {
         let made = api.post(path, &body).bearer(&host.access).send();
         assert!(made.status < 300, "{}", made.text());
@@ -292,7 +293,7 @@ fn other_tenants_things_do_not_exist(api: &Api) {
         .send()
         .data(200);
     let session = text(&sessions[0]["id"]);
-    upgrade(api, &host.tenant, "edgekeep_starter_monthly");
+    upgrade(api, &host.tenant, STARTER);
     let role = created(
         "/api/v1/organizations/roles",
         json!({"name": "x", "base": "agent", "permissions": []}),
@@ -374,13 +375,7 @@ fn colleagues_jobs_are_not_ones_own(api: &Api) {
     let key = api_key(api, &admin, &["jobs"]);
     api.get("/api/v1/jobs").bearer(&key).send().data(200);
     assert_eq!(listed(&key), 1);
-    api.patch(
-        &format!("/api/v1/organizations/members/{}", admin.user),
-        &json!({"role": "agent"}),
-    )
-    .bearer(&host.access)
-    .send()
-    .data(200);
+    give(api, &host, &admin, "agent").data(200);
     assert_eq!(listed(&key), 0);
     let path = format!("/api/v1/jobs/{job}");
     api.get(&path).bearer(&key).send().refused(403, "FORBIDDEN");

@@ -6,14 +6,12 @@
 
 use std::process::Command;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
+use super::mfa::armed;
 use super::tests;
 use crate::api::Api;
-use crate::authenticator;
-use crate::fixture::{
-    PASSWORD, accept, api_key, founder, invite, login, mail, mail_token, new_email, text,
-};
+use crate::fixture::{PASSWORD, accept, api_key, founder, invite, mail, mail_token, new_email};
 use crate::secrets::{self, Kind};
 
 tests! { "at_rest":
@@ -111,19 +109,8 @@ fn keys(api: &Api, host: &crate::fixture::Founder) {
 
 /// An app, with its recovery codes, and codes by mail; both signed in with.
 fn factors(api: &Api) {
-    let founder = founder(api);
-    let act = |path: &str, body: &Value| {
-        let path = format!("/api/v1/auth/mfa/{path}");
-        api.post(&path, body)
-            .bearer(&founder.access)
-            .send()
-            .data(200)
-    };
-    let secret = text(&act("start", &json!({}))["secret"]);
-    let code = authenticator::code(&secret, api.now().0);
-    let codes = act("confirm", &json!({"code": code}))["recoveryCodes"].clone();
-    let waiting = |email: &str| login(api, email, PASSWORD).data(200)["mfa_token"].clone();
-    let body = json!({"mfa_token": waiting(&founder.email), "recovery_code": codes[0]});
+    let armed = armed(api);
+    let body = json!({"mfa_token": armed.begin(api), "recovery_code": armed.recovery[0]});
     api.post("/api/v1/auth/mfa/verify", &body).send().data(200);
 
     let mailed = crate::fixture::founder(api);

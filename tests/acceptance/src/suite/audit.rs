@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use super::tests;
 use crate::api::Api;
 use crate::fixture::{
-    Founder, PASSWORD, accept, api_key, founder, invite, login, mail_token, member, new_email,
-    run_task, switch, text, walk_pages,
+    Founder, PASSWORD, accept, api_key, founder, give, invite, login, mail_token, member,
+    new_email, run_task, switch, text, walk_pages,
 };
 
 tests! { "audit":
@@ -179,14 +179,8 @@ fn changes_of_members_are_recorded_with_before_and_after(api: &Api) {
 fn refused_changes_of_members_are_not_recorded(api: &Api) {
     let host = founder(api);
     let agent = member(api, &host, "agent");
-    let path = format!("/api/v1/organizations/members/{}", host.user);
-    let change = |who: &Founder| {
-        api.patch(&path, &json!({"role": "client"}))
-            .bearer(&who.access)
-            .send()
-    };
-    change(&agent).refused(403, "FORBIDDEN");
-    change(&host).refused(409, "STATE_CONFLICT");
+    give(api, &agent, &host, "client").refused(403, "FORBIDDEN");
+    give(api, &host, &host, "client").refused(409, "STATE_CONFLICT");
     assert_eq!(
         entries(api, &host.access, "?action=member.change"),
         [] as [Value; 0]

@@ -5,9 +5,10 @@ use serde_json::{Value, json};
 
 use super::tests;
 use crate::api::Api;
-use crate::fixture::{Founder, api_key, founder, send_events, stripe_event, subscription_event};
+use crate::fixture::{
+    Founder, STARTER, api_key, founder, send_events, stripe_event, subscription_event,
+};
 
-const STARTER: &str = "edgekeep_starter_monthly";
 const PROFESSIONAL: &str = "edgekeep_professional_monthly";
 
 tests! { "billing":

@@ -2,7 +2,7 @@
 
 use super::tests;
 use crate::api::Api;
-use crate::fixture::founder;
+use crate::fixture::{STARTER, founder, upgrade};
 
 tests! { "guard":
     answers_tell_the_limit ["E-05" "E-06"];
@@ -55,7 +55,7 @@ fn a_caller_over_the_limit_is_told_to_wait(api: &Api) {
         .bearer(&calm.access)
         .send()
         .data(200);
-    crate::fixture::upgrade(api, &noisy.tenant, "edgekeep_starter_monthly");
+    upgrade(api, &noisy.tenant, STARTER);
 }
 
 fn probes_are_never_limited(api: &Api) {

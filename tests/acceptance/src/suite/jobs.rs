@@ -7,7 +7,9 @@ use serde_json::{Value, json};
 use super::tests;
 use crate::answer::Answer;
 use crate::api::Api;
-use crate::fixture::{Founder, api_key, founder, run_task, send_events, text, upgrade, walk_pages};
+use crate::fixture::{
+    Founder, STARTER, api_key, founder, run_task, send_events, text, upgrade, walk_pages,
+};
 
 tests! { "jobs":
     an_export_runs_outside_the_request ["G-11" "L-11"];
@@ -98,7 +100,7 @@ fn an_export_runs_outside_the_request(api: &Api) {
 
 fn a_large_export_comes_in_order_and_whole(api: &Api) {
     let founder = founder(api);
-    upgrade(api, &founder.tenant, "edgekeep_starter_monthly");
+    upgrade(api, &founder.tenant, STARTER);
     let key = api_key(api, &founder, &["usage:write"]);
     for batch in 0..3 {
         send_events(api, &key, &format!("b{batch}"), 900).data(200);
@@ -228,7 +230,7 @@ fn a_tenant_has_room_for_so_many_jobs(api: &Api) {
 
 fn large_results_come_by_parts(api: &Api) {
     let founder = founder(api);
-    upgrade(api, &founder.tenant, "edgekeep_starter_monthly");
+    upgrade(api, &founder.tenant, STARTER);
     let key = api_key(api, &founder, &["usage:write"]);
     for batch in 0..5 {
         send_events(api, &key, &format!("b{batch}"), 900).data(200);

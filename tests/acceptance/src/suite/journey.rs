@@ -7,7 +7,7 @@ use serde_json::json;
 use super::tests;
 use crate::api::Api;
 use crate::fixture::{
-    api_key, founder, run_task, send_events, stripe_event, subscription_event, text,
+    STARTER, api_key, founder, run_task, send_events, stripe_event, subscription_event, text,
 };
 
 tests! { "journey":
@@ -29,14 +29,7 @@ fn from_registration_to_download(api: &Api) {
     send_events(api, &key, "over", 1).refused(429, "QUOTA_EXCEEDED");
     let now = api.now().seconds();
     let t = &founder.tenant;
-    let event = subscription_event(
-        &format!("evt_{t}"),
-        "created",
-        now,
-        t,
-        "active",
-        "edgekeep_starter_monthly",
-    );
+    let event = subscription_event(&format!("evt_{t}"), "created", now, t, "active", STARTER);
     for _ in 0..3 {
         stripe_event(api, &event).data(200);
     }

@@ -6,8 +6,8 @@ use super::tests;
 use crate::answer::Answer;
 use crate::api::Api;
 use crate::fixture::{
-    Founder, PASSWORD, accept, api_key, founder, invite, mail_token, member, send_events, switch,
-    text, walk_pages,
+    Founder, PASSWORD, accept, api_key, founder, give, invite, mail_token, member, send_events,
+    switch, text, walk_pages,
 };
 
 tests! { "members":
@@ -26,13 +26,6 @@ const MEMBERS: &str = "/api/v1/organizations/members";
 
 fn list(api: &Api, who: &Founder) -> Answer {
     api.get(MEMBERS).bearer(&who.access).send()
-}
-
-fn change(api: &Api, who: &Founder, whom: &Founder, role: &str) -> Answer {
-    let path = format!("{MEMBERS}/{}", whom.user);
-    api.patch(&path, &json!({"role": role}))
-        .bearer(&who.access)
-        .send()
 }
 
 fn remove(api: &Api, who: &Founder, whom: &Founder) -> Answer {
@@ -132,22 +125,22 @@ fn nobody_reaches_their_own_rank(api: &Api) {
     let [first, second] = [(); 2].map(|()| member(api, &founder, "admin"));
     let agent = member(api, &founder, "agent");
     for role in ["founder", "admin"] {
-        change(api, &first, &agent, role).refused(403, "FORBIDDEN");
-        change(api, &first, &first, role).refused(403, "FORBIDDEN");
+        give(api, &first, &agent, role).refused(403, "FORBIDDEN");
+        give(api, &first, &first, role).refused(403, "FORBIDDEN");
         invite(api, &first, &crate::fixture::new_email(api), role).refused(403, "FORBIDDEN");
     }
     for whom in [&second, &founder] {
-        change(api, &first, whom, "client").refused(403, "FORBIDDEN");
+        give(api, &first, whom, "client").refused(403, "FORBIDDEN");
         remove(api, &first, whom).refused(403, "FORBIDDEN");
     }
     for whom in [&agent, &first] {
-        let refused = change(api, &agent, whom, "client").refused(403, "FORBIDDEN");
+        let refused = give(api, &agent, whom, "client").refused(403, "FORBIDDEN");
         assert_eq!(refused["error"]["permission"], "members:write");
     }
     invite(api, &agent, &crate::fixture::new_email(api), "admin").refused(403, "FORBIDDEN");
-    change(api, &first, &agent, "boss").blames("role");
-    change(api, &first, &agent, "client").data(200);
-    change(api, &founder, &second, "founder").data(200);
+    give(api, &first, &agent, "boss").blames("role");
+    give(api, &first, &agent, "client").data(200);
+    give(api, &founder, &second, "founder").data(200);
     assert_eq!(role_of(api, &founder, &agent), "client");
     assert_eq!(role_of(api, &founder, &second), "founder");
     assert_eq!(role_of(api, &founder, &first), "admin");
@@ -159,7 +152,7 @@ fn a_lowered_role_holds_on_the_next_request(api: &Api) {
     let guest = crate::fixture::founder(api);
     invite(api, &admin, &guest.email, "agent").data(201);
     list(api, &admin).data(200);
-    let answer = change(api, &founder, &admin, "client");
+    let answer = give(api, &founder, &admin, "client");
     assert_eq!(answer.sql(), 2);
     answer.data(200);
     // The access token from before still says admin, and nobody believes it.
@@ -180,7 +173,7 @@ fn a_lowered_role_holds_on_the_next_request(api: &Api) {
     accept(api, &guest.access, &token).refused(400, "TOKEN_SPENT");
     // A higher role ends nothing.
     let agent = member(api, &founder, "agent");
-    change(api, &founder, &agent, "admin").data(200);
+    give(api, &founder, &agent, "admin").data(200);
     list(api, &agent).data(200);
     refresh(api, &agent).data(200);
 }
@@ -226,14 +219,14 @@ fn the_last_founder_stays(api: &Api) {
     let founder = founder(api);
     member(api, &founder, "admin");
     for role in ["admin", "client"] {
-        change(api, &founder, &founder, role).refused(409, "STATE_CONFLICT");
+        give(api, &founder, &founder, role).refused(409, "STATE_CONFLICT");
     }
     remove(api, &founder, &founder).refused(409, "STATE_CONFLICT");
     api.delete(&format!("{MEMBERS}/me"))
         .bearer(&founder.access)
         .send()
         .refused(409, "STATE_CONFLICT");
-    change(api, &founder, &founder, "founder").data(200);
+    give(api, &founder, &founder, "founder").data(200);
     assert_eq!(role_of(api, &founder, &founder), "founder");
     refresh(api, &founder).data(200);
 }
@@ -247,7 +240,7 @@ fn two_founders_cannot_both_be_demoted(api: &Api) {
         let answers = api.parallel(2, |index| {
             let (who, whom) = both[index];
             match round % 3 {
-                0 => change(api, who, whom, "admin"),
+                0 => give(api, who, whom, "admin"),
                 1 => remove(api, who, whom),
                 _ => close(api, who),
             }
@@ -272,7 +265,7 @@ fn two_founders_cannot_both_be_demoted(api: &Api) {
 
 fn members_of_other_tenants_do_not_exist(api: &Api) {
     let (mine, theirs) = (founder(api), founder(api));
-    change(api, &mine, &theirs, "client").refused(404, "NOT_FOUND");
+    give(api, &mine, &theirs, "client").refused(404, "NOT_FOUND");
     remove(api, &mine, &theirs).refused(404, "NOT_FOUND");
     for id in ["usr_", "x", "usr_00000000000000000000000000"] {
         api.delete(&format!("{MEMBERS}/{id}"))

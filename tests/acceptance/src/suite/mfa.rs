@@ -69,7 +69,7 @@ pub(super) fn armed(api: &Api) -> Armed {
 
 impl Armed {
     /// The first step of a sign-in.
-    fn begin(&self, api: &Api) -> String {
+    pub(super) fn begin(&self, api: &Api) -> String {
         text(&login(api, &self.founder.email, PASSWORD).data(200)["mfa_token"])
     }
 

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::tests;
 use crate::answer::Answer;
 use crate::api::Api;
-use crate::fixture::{Founder, founder, member, text, upgrade, walk_pages};
+use crate::fixture::{Founder, STARTER, founder, member, text, upgrade, walk_pages};
 
 tests! { "resources":
     each_is_created_read_changed_and_deleted ["AD-14" "L-03" "L-07"];
@@ -185,7 +185,7 @@ fn what_is_deleted_is_hidden_and_comes_back(api: &Api) {
 
 fn lists_come_in_pages_that_stay(api: &Api) {
     let founder = founder(api);
-    upgrade(api, &founder.tenant, "edgekeep_starter_monthly");
+    upgrade(api, &founder.tenant, STARTER);
     for kind in KINDS {
         for number in 0..4 {
             kind.make(api, &founder, &number.to_string());

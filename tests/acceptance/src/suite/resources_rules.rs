@@ -7,7 +7,7 @@ use super::resources::{KINDS, Kind, delete, get, names, restore};
 use super::tests;
 use crate::answer::Answer;
 use crate::api::Api;
-use crate::fixture::{founder, run_task, text, upgrade};
+use crate::fixture::{STARTER, founder, run_task, text, upgrade};
 
 tests! { "resources":
     a_plan_allows_so_many ["J-11"];
@@ -51,7 +51,7 @@ fn a_plan_allows_so_many(api: &Api) {
         once("k").data(201);
         is_full(&restore(api, &founder.access, &kind.at(&made[0])), &kind);
     }
-    upgrade(api, &founder.tenant, "edgekeep_starter_monthly");
+    upgrade(api, &founder.tenant, STARTER);
     for kind in KINDS {
         kind.make(api, &founder, "more");
     }

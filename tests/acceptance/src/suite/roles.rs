@@ -6,7 +6,7 @@ use super::tests;
 use crate::answer::Answer;
 use crate::api::Api;
 use crate::fixture::{
-    Founder, founder, invite, member, new_email, stripe_event, subscription_event, text, upgrade,
+    Founder, STARTER, downgrade, founder, give, host, invite, member, new_email, text, upgrade,
 };
 
 tests! { "roles":
@@ -20,14 +20,6 @@ tests! { "roles":
 }
 
 const PATH: &str = "/api/v1/organizations/roles";
-const STARTER: &str = "edgekeep_starter_monthly";
-
-/// A founder whose plan has roles of one's own.
-pub fn host(api: &Api) -> Founder {
-    let host = founder(api);
-    upgrade(api, &host.tenant, STARTER);
-    host
-}
 
 pub fn create(api: &Api, who: &Founder, name: &str, base: &str, permissions: &[&str]) -> Answer {
     let body = json!({"name": name, "base": base, "permissions": permissions});
@@ -46,13 +38,6 @@ pub fn change(api: &Api, who: &Founder, id: &str, body: &Value) -> Answer {
 
 pub fn delete(api: &Api, who: &Founder, id: &str) -> Answer {
     api.delete(&format!("{PATH}/{id}"))
-        .bearer(&who.access)
-        .send()
-}
-
-pub fn give(api: &Api, who: &Founder, whom: &Founder, role: &str) -> Answer {
-    let path = format!("/api/v1/organizations/members/{}", whom.user);
-    api.patch(&path, &json!({"role": role}))
         .bearer(&who.access)
         .send()
 }
@@ -204,10 +189,7 @@ fn a_lower_plan_keeps_rights_as_they_are(api: &Api) {
     let id = created(api, &host, "reader", "agent", &["jobs:read"]);
     let spare = created(api, &host, "spare", "agent", &[]);
     give(api, &host, &agent, "reader").data(200);
-    let later = api.now().seconds() + 5;
-    let event = format!("evt_down_{}", host.tenant);
-    let ended = subscription_event(&event, "deleted", later, &host.tenant, "canceled", STARTER);
-    stripe_event(api, &ended).data(200);
+    downgrade(api, &host);
 
     let upgrade = |answer: Answer| answer.refused(402, "PLAN_UPGRADE_REQUIRED");
     upgrade(create(api, &host, "y", "agent", &[]));

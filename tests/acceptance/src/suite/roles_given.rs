@@ -2,13 +2,13 @@
 
 use serde_json::json;
 
-use super::roles::{change, changes, create, created, delete, give, host, listed, me};
+use super::roles::{change, changes, create, created, delete, listed, me};
 use super::tests;
 use crate::answer::Answer;
 use crate::api::Api;
 use crate::fixture::{
-    Founder, accept, api_key, founder, invite, mail_token, member, new_email, send_events, switch,
-    text,
+    Founder, accept, api_key, founder, give, host, invite, mail_token, member, new_email,
+    send_events, switch, text,
 };
 
 tests! { "roles":

@@ -6,8 +6,8 @@ use super::tests;
 use crate::answer::Answer;
 use crate::api::{Api, Call};
 use crate::fixture::{
-    Founder, accept, founder, invite, mail_token, member, stripe_event, subscription_event, switch,
-    text, upgrade, walk_pages,
+    Founder, accept, downgrade, founder, give, host, invite, mail_token, member, switch, text,
+    walk_pages,
 };
 
 tests! { "teams":
@@ -22,13 +22,6 @@ tests! { "teams":
 }
 
 const PATH: &str = "/api/v1/organizations/teams";
-const STARTER: &str = "edgekeep_starter_monthly";
-
-fn host(api: &Api) -> Founder {
-    let host = founder(api);
-    upgrade(api, &host.tenant, STARTER);
-    host
-}
 
 fn ask<'a>(api: &'a Api, who: &Founder, method: &str, rest: &str) -> Call<'a> {
     api.call(method, &format!("{PATH}{rest}"))
@@ -159,13 +152,7 @@ fn members_see_the_teams_they_are_in(api: &Api) {
         .bearer(&host.access)
         .send()
         .data(201);
-    api.patch(
-        &format!("/api/v1/organizations/members/{}", client.user),
-        &json!({"role": "blind"}),
-    )
-    .bearer(&host.access)
-    .send()
-    .data(200);
+    give(api, &host, &client, "blind").data(200);
     let refused = ask(api, &client, "GET", "")
         .send()
         .refused(403, "FORBIDDEN");
@@ -253,10 +240,7 @@ fn teams_are_a_feature_of_the_plan(api: &Api) {
     let agent = member(api, &host, "agent");
     let red = created(api, &host, "Red");
     put(api, &host, &red, &agent.user).data(200);
-    let later = api.now().seconds() + 5;
-    let event = format!("evt_down_{}", host.tenant);
-    let ended = subscription_event(&event, "deleted", later, &host.tenant, "canceled", STARTER);
-    stripe_event(api, &ended).data(200);
+    downgrade(api, &host);
     for refused in [
         create(api, &host, "Blue"),
         put(api, &host, &red, &host.user),

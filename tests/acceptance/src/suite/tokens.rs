@@ -5,11 +5,11 @@ use ed25519_dalek::SigningKey;
 use edgekeep_core::crypto::base64url;
 use serde_json::{Value, json};
 
+use super::mfa::armed;
 use super::tests;
 use crate::answer::Answer;
 use crate::api::Api;
-use crate::authenticator;
-use crate::fixture::{Founder, PASSWORD, api_key, founder, login, text};
+use crate::fixture::{api_key, founder};
 use crate::forge::{self, Forged};
 
 tests! { "tokens":
@@ -270,7 +270,7 @@ fn other_credentials_are_no_access_tokens(api: &Api) {
         "TOKEN_INVALID",
         "an access token by the service key",
     );
-    let pre = pre_token(api, &founder);
+    let pre = armed(api).begin(api);
     refused(
         api,
         &pre,
@@ -298,23 +298,6 @@ fn other_credentials_are_no_access_tokens(api: &Api) {
         .call("POST", "/api/v1/scheduler/tick")
         .bearer(&founder.access);
     tick.send().refused(401, "TOKEN_INVALID");
-}
-
-/// The token of a sign-in whose second factor has not come yet.
-fn pre_token(api: &Api, founder: &Founder) -> String {
-    let act = |path: &str, body: &Value| {
-        let path = format!("/api/v1/auth/mfa/{path}");
-        api.post(&path, body)
-            .bearer(&founder.access)
-            .send()
-            .data(200)
-    };
-    let secret = text(&act("start", &json!({}))["secret"]);
-    let code = authenticator::code(&secret, api.now().0);
-    act("confirm", &json!({"code": code}));
-    let asked = login(api, &founder.email, PASSWORD).data(200);
-    assert!(asked["access_token"].is_null(), "{asked}");
-    text(&asked["mfa_token"])
 }
 
 fn former_keys_verify_until_they_are_dropped(api: &Api) {

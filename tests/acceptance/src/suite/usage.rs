@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::tests;
 use crate::api::Api;
 use crate::fixture::{
-    Founder, api_key, founder, send_events, stripe_event, subscription_event, upgrade,
+    Founder, STARTER, api_key, founder, send_events, stripe_event, subscription_event, upgrade,
 };
 
 tests! { "usage":
@@ -158,7 +158,7 @@ fn duplicates_across_a_month_change_count_once(api: &Api) {
 
 fn what_was_accepted_stays_a_duplicate_after_a_downgrade(api: &Api) {
     let (founder, key) = writer(api);
-    upgrade(api, &founder.tenant, "edgekeep_starter_monthly");
+    upgrade(api, &founder.tenant, STARTER);
     for prefix in ["a", "b"] {
         assert_eq!(
             send_events(api, &key, prefix, 1000).data(200)["inserted"],
@@ -166,7 +166,7 @@ fn what_was_accepted_stays_a_duplicate_after_a_downgrade(api: &Api) {
         );
     }
     let (t, now) = (&founder.tenant, api.now().seconds());
-    let key_of_plan = "edgekeep_starter_monthly";
+    let key_of_plan = STARTER;
     let id = format!("evt_down_{t}");
     let end = subscription_event(&id, "deleted", now + 1, t, "canceled", key_of_plan);
     stripe_event(api, &end).data(200);
@@ -268,7 +268,7 @@ fn totals_are_by_month_and_meter(api: &Api) {
 
 fn large_numbers_stay_exact(api: &Api) {
     let (founder, key) = writer(api);
-    upgrade(api, &founder.tenant, "edgekeep_starter_monthly");
+    upgrade(api, &founder.tenant, STARTER);
     for batch in 0..3 {
         let events: Vec<Value> = (0..1000)
             .map(|n| json!({"id": format!("{batch}-{n}"), "meter": "bytes", "quantity": 999_999_999}))
