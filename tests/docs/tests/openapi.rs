@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 
 use edgekeep_core::functions;
 use edgekeep_core::guard::rate_limit::Limits;
-use edgekeep_core::http::{Access, Code, Idempotency};
+use edgekeep_core::http::{Access, Code, Idempotency, RouteInfo};
 use serde_json::{Value, json};
 
 fn document() -> Value {
@@ -37,6 +37,18 @@ fn operations(document: &Value) -> Vec<(String, String, &Value)> {
         }
     }
     all
+}
+
+/// The same, with the route that each describes.
+fn routed(document: &Value) -> Vec<(String, &'static RouteInfo, &Value)> {
+    let routes = functions::routes();
+    let found = operations(document)
+        .into_iter()
+        .map(|(name, _, operation)| {
+            let (_, route) = routes.iter().find(|(_, route)| route.name == name).unwrap();
+            (name, *route, operation)
+        });
+    found.collect()
 }
 
 /// What a `$ref` leads to.
@@ -118,13 +130,7 @@ fn every_json_body_has_an_example_that_fits() {
 #[test]
 fn every_operation_tells_its_errors_and_its_limit() {
     let document = document();
-    let routes = functions::routes();
-    for (name, _, operation) in operations(&document) {
-        let route = routes
-            .iter()
-            .find(|(_, route)| route.name == name)
-            .unwrap()
-            .1;
+    for (name, route, operation) in routed(&document) {
         let responses = operation["responses"].as_object().unwrap();
         for status in ["401", "429"] {
             assert!(responses.contains_key(status), "{name}: {status}");
@@ -185,13 +191,7 @@ fn the_error_codes_are_the_registry() {
 #[test]
 fn an_idempotency_key_is_told_where_it_is_taken() {
     let document = document();
-    let routes = functions::routes();
-    for (name, _, operation) in operations(&document) {
-        let route = routes
-            .iter()
-            .find(|(_, route)| route.name == name)
-            .unwrap()
-            .1;
+    for (name, route, operation) in routed(&document) {
         let mut parameters = operation["parameters"].as_array().into_iter().flatten();
         let key = parameters.find(|one| one["name"] == "Idempotency-Key" && one["in"] == "header");
         match route.idempotency {
@@ -208,13 +208,7 @@ fn security_is_the_policy_of_the_route() {
     let schemes = document["components"]["securitySchemes"]
         .as_object()
         .unwrap();
-    let routes = functions::routes();
-    for (name, _, operation) in operations(&document) {
-        let route = routes
-            .iter()
-            .find(|(_, route)| route.name == name)
-            .unwrap()
-            .1;
+    for (name, route, operation) in routed(&document) {
         let ways = operation["security"].as_array().unwrap();
         let open = matches!(route.access, Access::Public | Access::Development);
         assert_eq!(ways.is_empty(), open, "{name}");
