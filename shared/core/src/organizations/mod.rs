@@ -15,11 +15,13 @@ mod tenants;
 pub use member_routes::Members;
 pub use routes::Organizations;
 
-use crate::audit::Record;
+use serde_json::Value as Json;
+
+use crate::audit::{Entry, Record};
 use crate::fields::Fields;
 use crate::http::{Actor, Code, Context, Error};
 use crate::port::Platform;
-use crate::sql::Statement;
+use crate::sql::{Statement, TenantQuery};
 use crate::tenancy::LOCK;
 
 pub(crate) const QUERIES: &[&[&crate::sql::Query]] = &[
@@ -44,6 +46,23 @@ fn named<P: Platform>(cx: &Context<'_, P>) -> Result<String, Error> {
         return Err(Error::invalid("name", "Must not be blank."));
     }
     Ok(name.to_owned())
+}
+
+/// The record of what `actor` does to `target`, with how they were judged as `?11` and `?12`: it is
+/// written only where [`crate::still_judged!`] says so.
+fn record<P: Platform>(
+    cx: &Context<'_, P>,
+    actor: &Actor,
+    query: &'static TenantQuery,
+    action: &'static str,
+    target: &str,
+    change: Option<&Json>,
+) -> Result<Record, Error> {
+    let entry = Entry::by(actor, action, target);
+    let mut record = entry.record_change(cx, query, &actor.tenant, change)?;
+    let (rank, mark) = (actor.held.rank.name().into(), actor.held.mark().into());
+    record.statement.params.extend([rank, mark]);
+    Ok(record)
 }
 
 /// Writes under the tenant's lock: the record, and then what asks for it.

@@ -14,9 +14,10 @@ use crate::guard::policy::{Action, Resource, allow};
 use crate::http::{Actor, Code, Context, Error, Interrupt, Page, Reply};
 use crate::id::is_id;
 use crate::mail::{self, Mail, Template};
+use crate::organizations::record;
 use crate::organizations::roles::{NAMED, may_grant, wanted};
 use crate::port::{DatabaseError, Platform};
-use crate::sql::{Row, Statement, TenantQuery, Value};
+use crate::sql::{Row, Statement, Value};
 use crate::tenancy::{Held, LOCK};
 use crate::time::{DAY, Millis};
 
@@ -194,23 +195,8 @@ impl Link {
     }
 }
 
-/// The record of what is done to an invitation, with the role by which the actor was judged.
-fn record<P: Platform>(
-    cx: &Context<'_, P>,
-    actor: &Actor,
-    query: &'static TenantQuery,
-    action: &'static str,
-    id: &str,
-    change: Option<&Json>,
-) -> Result<Record, Error> {
-    let entry = Entry::by(actor, action, id);
-    let mut record = entry.record_change(cx, query, &actor.tenant, change)?;
-    record.statement.params.push(actor.held.rank.name().into());
-    Ok(record)
-}
-
-/// The limits of a mail to `email` and the actor's mark, as the record asks for them.
-fn limited(actor: &Actor, email: &str) -> [Value; 5] {
+/// The limits of a mail to `email`, as the record asks for them.
+fn limited(actor: &Actor, email: &str) -> [Value; 4] {
     let (tenant, by_tenant) = INVITE_TENANT.bound(actor.tenant.as_str());
     let (recipient, by_recipient) = INVITE_RECIPIENT.bound(email);
     [
@@ -218,7 +204,6 @@ fn limited(actor: &Actor, email: &str) -> [Value; 5] {
         by_tenant.into(),
         recipient.into(),
         by_recipient.into(),
-        actor.held.mark().into(),
     ]
 }
 

@@ -8,17 +8,15 @@ macro_rules! open {
     };
 }
 
-/// What a mail costs: the limits with the keys `?12` and `?14` are not above `?13` and `?15`; the
-/// hits were counted earlier in the batch. And the actor still has the role `?11` with the mark `?16`.
+/// What a mail costs: the limits with the keys `?13` and `?15` are not above `?14` and `?16`; the
+/// hits were counted earlier in the batch. And the actor is still as they were judged.
 macro_rules! may_mail {
     () => {
         concat!(
-            "EXISTS (SELECT 1 FROM memberships a
-            WHERE a.tenant_id = ?1 AND a.user_id = ?3 AND a.role = ?11 AND ",
-            crate::role_mark!("a"),
-            " = ?16)
-        AND NOT EXISTS (SELECT 1 FROM exact_limits l WHERE l.id = ?12 AND l.hits > ?13)
-        AND NOT EXISTS (SELECT 1 FROM exact_limits l WHERE l.id = ?14 AND l.hits > ?15)"
+            crate::still_judged!("?11", "?12"),
+            "
+        AND NOT EXISTS (SELECT 1 FROM exact_limits l WHERE l.id = ?13 AND l.hits > ?14)
+        AND NOT EXISTS (SELECT 1 FROM exact_limits l WHERE l.id = ?15 AND l.hits > ?16)"
         )
     };
 }

@@ -6,14 +6,14 @@ use super::store::{
     CHANGE, END_INVITATIONS, END_KEYS, END_REFRESH, END_SESSIONS, GET, LIST, RECORD_CHANGED,
     RECORD_REMOVED, REMOVE,
 };
-use crate::audit::{Entry, Record};
+use crate::audit::Record;
 use crate::auth::token::ACCESS_SECONDS;
 use crate::fields::Fields;
 use crate::guard::policy::{Action, Resource, allow};
 use crate::http::{Actor, Code, Context, Error, Interrupt, Page, Reply};
 use crate::id::is_id;
 use crate::organizations::roles::{NAMED, may_grant, wanted};
-use crate::organizations::write;
+use crate::organizations::{record, write};
 use crate::port::{DatabaseError, Platform};
 use crate::sql::{Row, TenantQuery, Value};
 use crate::tenancy::Held;
@@ -47,7 +47,7 @@ pub(in super::super) async fn change<P: Platform>(cx: &Context<'_, P>) -> Result
         return Ok(Reply::ok(&member.json()));
     }
     let after = wanted.told();
-    let mut record = record(
+    let mut record = record_of(
         cx,
         &actor,
         &RECORD_CHANGED,
@@ -110,7 +110,7 @@ async fn take_out<P: Platform>(
     member: &Member,
     action: &'static str,
 ) -> Result<Reply, Interrupt> {
-    let record = record(cx, actor, &RECORD_REMOVED, action, member, &Json::Null)?;
+    let record = record_of(cx, actor, &RECORD_REMOVED, action, member, &Json::Null)?;
     let (user, id) = (member.user.as_str(), record.id.as_str());
     let end = |query: &'static TenantQuery| {
         query.bind(&actor.tenant, [user.into(), id.into(), cx.now.into()])
@@ -127,7 +127,7 @@ async fn take_out<P: Platform>(
 
 /// The record of a change to `member`, with what must still be true for it; `after` is null for
 /// who goes.
-fn record<P: Platform>(
+fn record_of<P: Platform>(
     cx: &Context<'_, P>,
     actor: &Actor,
     query: &'static TenantQuery,
@@ -135,13 +135,10 @@ fn record<P: Platform>(
     member: &Member,
     after: &Json,
 ) -> Result<Record, Error> {
-    let entry = Entry::by(actor, action, &member.user);
     let change = json!({"before": member.held.told(), "after": after});
-    let mut record = entry.record_change(cx, query, &actor.tenant, Some(&change))?;
-    for held in [&actor.held, &member.held] {
-        let (rank, mark) = (held.rank.name().into(), held.mark().into());
-        record.statement.params.extend([rank, mark]);
-    }
+    let mut record = record(cx, actor, query, action, &member.user, Some(&change))?;
+    let (rank, mark) = (member.held.rank.name().into(), member.held.mark().into());
+    record.statement.params.extend([rank, mark]);
     Ok(record)
 }
 

@@ -11,12 +11,9 @@ macro_rules! recorded_if {
         crate::record_where!(
             "FROM memberships m WHERE m.tenant_id = ?1 AND m.user_id = ?5 AND m.role = ?13 AND ",
             crate::role_mark!("m"),
-            " = ?14
-                AND EXISTS (SELECT 1 FROM memberships a
-                    WHERE a.tenant_id = ?1 AND a.user_id = ?3 AND a.role = ?11 AND ",
-            crate::role_mark!("a"),
-            " = ?12)
-                AND (m.role <> 'founder' OR EXISTS (SELECT 1 FROM memberships o
+            " = ?14 AND ",
+            crate::still_judged!("?11", "?12"),
+            " AND (m.role <> 'founder' OR EXISTS (SELECT 1 FROM memberships o
                     WHERE o.tenant_id = ?1 AND o.role = 'founder' AND o.user_id <> ?5)",
             $founder,
             ")",

@@ -11,7 +11,7 @@ use crate::fields::Fields;
 use crate::guard::policy::{Action, Resource, allow};
 use crate::http::{Actor, Code, Context, Error, Guarded, Interrupt, Reply};
 use crate::id::is_id;
-use crate::organizations::write;
+use crate::organizations::{record, write};
 use crate::port::{DatabaseError, Platform};
 use crate::sql::{Row, Statement, TenantQuery};
 use crate::tenancy::{LOCK, Permission, Permissions, Role, stored_rank};
@@ -169,7 +169,7 @@ pub(in super::super) async fn change<P: Platform>(cx: &Context<'_, P>) -> Result
         return Err(Error::new(Code::StateConflict).with_message(REFUSED).into());
     }
     let told = json!({"before": before.told(), "after": after.told()});
-    let mut record = record(cx, &actor, &RECORD_CHANGED, "role.change", &before, &told)?;
+    let mut record = record_of(cx, &actor, &RECORD_CHANGED, "role.change", &before, &told)?;
     record.statement.params.push(after.name.as_str().into());
     let mut change = about(&CHANGE, &actor, &before, &record);
     change.params.extend([
@@ -200,7 +200,7 @@ pub(in super::super) async fn delete<P: Platform>(cx: &Context<'_, P>) -> Result
         return Err(Error::new(Code::StateConflict).with_message(rule).into());
     }
     let told = json!({"before": role.told(), "after": null});
-    let record = record(cx, &actor, &RECORD_DELETED, "role.delete", &role, &told)?;
+    let record = record_of(cx, &actor, &RECORD_DELETED, "role.delete", &role, &told)?;
     let mut end = about(&END_INVITATIONS_TO, &actor, &role, &record);
     end.params.push(cx.now.into());
     let writes = vec![end, about(&DELETE, &actor, &role, &record)];
@@ -209,7 +209,7 @@ pub(in super::super) async fn delete<P: Platform>(cx: &Context<'_, P>) -> Result
 }
 
 /// The record of a change, with how the actor and the role were judged.
-fn record<P: Platform>(
+fn record_of<P: Platform>(
     cx: &Context<'_, P>,
     actor: &Actor,
     query: &'static TenantQuery,
@@ -217,13 +217,8 @@ fn record<P: Platform>(
     role: &Own,
     told: &Json,
 ) -> Result<Record, Error> {
-    let entry = Entry::by(actor, action, &role.id);
-    let mut record = entry.record_change(cx, query, &actor.tenant, Some(told))?;
-    record.statement.params.extend([
-        actor.held.rank.name().into(),
-        actor.held.mark().into(),
-        role.version.into(),
-    ]);
+    let mut record = record(cx, actor, query, action, &role.id, Some(told))?;
+    record.statement.params.push(role.version.into());
     Ok(record)
 }
 

@@ -2,11 +2,11 @@
 
 use serde_json::{Value as Json, json};
 
-use super::service::{REFUSED, about, read, record, see};
+use super::service::{REFUSED, about, read, see};
 use super::store::{ADD, MEMBERS, PLACE, RECORD_ADDED, RECORD_TAKEN_OUT, TAKE_OUT};
 use crate::http::{Actor, Code, Context, Error, Interrupt, Page, Reply};
 use crate::id::is_id;
-use crate::organizations::write;
+use crate::organizations::{record, write};
 use crate::port::{DatabaseError, Platform};
 use crate::sql::Row;
 use crate::tenancy::{Held, Permission};
@@ -45,6 +45,7 @@ pub(in super::super) async fn add<P: Platform>(cx: &Context<'_, P>) -> Result<Re
             &place.actor,
             &RECORD_ADDED,
             "team.member_add",
+            cx.param(),
             Some(&change),
         )?;
         record.statement.params.push(place.user.into());
@@ -69,6 +70,7 @@ pub(in super::super) async fn remove<P: Platform>(cx: &Context<'_, P>) -> Result
         &place.actor,
         &RECORD_TAKEN_OUT,
         "team.member_remove",
+        cx.param(),
         Some(&change),
     )?;
     record.statement.params.push(place.user.into());

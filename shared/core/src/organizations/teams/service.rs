@@ -10,7 +10,7 @@ use crate::guard::identity::Credential;
 use crate::guard::policy::{Action, Resource, allow};
 use crate::http::{Actor, Code, Context, Error, Guarded, Interrupt, Page, Reply};
 use crate::id::is_id;
-use crate::organizations::{named, write};
+use crate::organizations::{named, record, write};
 use crate::port::{DatabaseError, Platform};
 use crate::sql::{Row, Statement, TenantQuery, Value};
 use crate::tenancy::{LOCK, Permission, Role};
@@ -88,7 +88,7 @@ pub(in super::super) async fn get<P: Platform>(cx: &Context<'_, P>) -> Result<Re
 pub(in super::super) async fn rename<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
     let name = named(cx)?;
     let (actor, row) = one(cx).await?;
-    let mut record = record(cx, &actor, &RECORD_RENAMED, "team.rename", None)?;
+    let mut record = record(cx, &actor, &RECORD_RENAMED, "team.rename", cx.param(), None)?;
     record.statement.params.push(name.as_str().into());
     let mut rename = about(&RENAME, cx, &actor, &record);
     rename.params.extend([name.as_str().into(), cx.now.into()]);
@@ -104,7 +104,7 @@ pub(in super::super) async fn rename<P: Platform>(cx: &Context<'_, P>) -> Result
 /// Deletes a team; its members stay members of the tenant.
 pub(in super::super) async fn delete<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
     let (actor, _) = one(cx).await?;
-    let record = record(cx, &actor, &RECORD_DELETED, "team.delete", None)?;
+    let record = record(cx, &actor, &RECORD_DELETED, "team.delete", cx.param(), None)?;
     let delete = about(&DELETE, cx, &actor, &record);
     write(cx, &actor, record, vec![delete], REFUSED).await?;
     Ok(Reply::ok(&json!({"id": cx.param(), "status": "deleted"})))
@@ -122,21 +122,6 @@ fn caller<'c, P: Platform>(cx: &'c Context<'_, P>) -> Result<&'c str, Error> {
         Credential::Member(claims) => Ok(&claims.user),
         _ => Err(Error::new(Code::AuthRequired)),
     }
-}
-
-/// The record of a change to the team that the path names, with how the actor was judged.
-pub(super) fn record<P: Platform>(
-    cx: &Context<'_, P>,
-    actor: &Actor,
-    query: &'static TenantQuery,
-    action: &'static str,
-    change: Option<&Json>,
-) -> Result<Record, Error> {
-    let entry = Entry::by(actor, action, cx.param());
-    let mut record = entry.record_change(cx, query, &actor.tenant, change)?;
-    let (rank, mark) = (actor.held.rank.name().into(), actor.held.mark().into());
-    record.statement.params.extend([rank, mark]);
-    Ok(record)
 }
 
 /// A statement on the team that the path names; it runs while the record is there.
