@@ -42,7 +42,7 @@ export function startup() {
     const build = `functions/${name}/build`;
     return [name, gzip(`${build}/index_bg.wasm`), gzip(`${build}/index.js`), cpu(`${build}/index.js`)];
   });
-  const hono = ["health", "auth", "usage", "stripe-webhook"].map((name) => {
+  const hono = ["health", "auth", "profile", "usage", "stripe-webhook"].map((name) => {
     const file = `target/bench/hono/${name}.js`;
     return [`${name} in Hono`, undefined, gzip(file), cpu(file)];
   });

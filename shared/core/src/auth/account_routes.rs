@@ -1,13 +1,13 @@
 //! The accounts function's table.
 
-use super::{email_change, mailbox, recovery, register};
+use super::{mailbox, recovery, register};
 use crate::config::Feature;
 use crate::guard::rate_limit::RateClass;
 use crate::http::{Access, Context, Function, Interrupt, Reply, Route};
 use crate::port::Platform;
 use crate::tenancy::Permission;
 
-/// How an account comes to be, and how its password and address change.
+/// How an account comes to be, and how its password changes.
 #[derive(Debug)]
 pub struct Accounts;
 
@@ -26,10 +26,6 @@ pub enum Action {
     ForgotPassword,
     /// Set a new password by that link.
     ResetPassword,
-    /// Ask for another address.
-    ChangeEmail,
-    /// Agree to it, by the link to one of the two.
-    ConfirmEmail,
     /// Read the development mailbox.
     Mailbox,
 }
@@ -89,20 +85,6 @@ impl Function for Accounts {
             Access::Public,
         )
         .rate(RateClass::Auth),
-        Route::post(
-            "/api/v1/auth/email/change",
-            "auth.email_change",
-            Action::ChangeEmail,
-            Access::Member(Permission::ProfileRead),
-        )
-        .rate(RateClass::Auth),
-        Route::post(
-            "/api/v1/auth/email/confirm",
-            "auth.email_confirm",
-            Action::ConfirmEmail,
-            Access::Public,
-        )
-        .rate(RateClass::Auth),
         Route::get(
             "/api/v1/dev/mailbox",
             "dev.mailbox",
@@ -120,8 +102,6 @@ impl Function for Accounts {
             Action::ChangePassword => recovery::change(cx).await,
             Action::ForgotPassword => recovery::forgot(cx).await,
             Action::ResetPassword => recovery::reset(cx).await,
-            Action::ChangeEmail => email_change::ask(cx).await,
-            Action::ConfirmEmail => email_change::confirm(cx).await,
             Action::Mailbox => mailbox::read(cx).await,
         }
     }

@@ -12,6 +12,7 @@ mod mailbox;
 mod mfa;
 pub mod oauth;
 pub mod password;
+mod profile_routes;
 mod recovery;
 pub mod refresh;
 mod register;
@@ -25,6 +26,7 @@ pub mod token;
 pub use account_routes::Accounts;
 pub use mfa::Mfa;
 pub use oauth::Oauth;
+pub use profile_routes::Profile;
 pub(crate) use register::email;
 pub use routes::Auth;
 

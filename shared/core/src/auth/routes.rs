@@ -1,6 +1,6 @@
 //! The auth function's table.
 
-use super::{closing, login, session, sessions, switch};
+use super::{login, session, sessions, switch};
 use crate::guard::rate_limit::RateClass;
 use crate::http::{Access, Context, Function, Interrupt, Reply, Route};
 use crate::port::Platform;
@@ -13,8 +13,6 @@ pub struct Auth;
 /// What the routes do.
 #[derive(Debug, Clone, Copy)]
 pub enum Action {
-    /// Close one's own account.
-    Close,
     /// Start a session.
     Login,
     /// Exchange a refresh token.
@@ -29,8 +27,6 @@ pub enum Action {
     Switch,
     /// Get a CSRF token.
     Csrf,
-    /// Who am I.
-    Me,
     /// Public keys of access tokens.
     Jwks,
 }
@@ -88,19 +84,6 @@ impl Function for Auth {
             Access::Member(Permission::OwnAccess),
         ),
         Route::get(
-            "/api/v1/auth/me",
-            "auth.me",
-            Action::Me,
-            Access::Member(Permission::ProfileRead),
-        ),
-        Route::delete(
-            "/api/v1/auth/me",
-            "auth.close",
-            Action::Close,
-            Access::Member(Permission::ProfileRead),
-        )
-        .rate(RateClass::Auth),
-        Route::get(
             "/.well-known/jwks.json",
             "auth.jwks",
             Action::Jwks,
@@ -110,7 +93,6 @@ impl Function for Auth {
 
     async fn handle<P: Platform>(action: Action, cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
         match action {
-            Action::Close => closing::close(cx).await,
             Action::Login => login::login(cx).await,
             Action::Refresh => session::refresh(cx).await,
             Action::Logout => sessions::logout(cx).await,
@@ -118,7 +100,6 @@ impl Function for Auth {
             Action::EndSession => sessions::end(cx).await,
             Action::Switch => switch::switch(cx).await,
             Action::Csrf => sessions::csrf(cx).await,
-            Action::Me => session::me(cx).await,
             Action::Jwks => session::jwks(cx),
         }
     }
