@@ -119,7 +119,9 @@ async fn tick(world: &World) -> String {
     edgekeep_robustness::text(&ran["ran"][0]["outcome"])
 }
 
-/// Rows: U-03
+/// The other tests' worlds have the development mailbox: it is the configuration that chooses.
+///
+/// Rows: U-01 U-03
 #[test]
 fn a_mail_goes_out_at_once_and_once() {
     run(async || {
