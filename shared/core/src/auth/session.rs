@@ -267,10 +267,10 @@ pub(super) async fn me<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Interr
         "createdAt": Millis(row.int(3)?).rfc3339(),
         "role": actor.held.name(),
         "base": actor.held.rank.name(),
-        "tenant": {"id": actor.tenant.as_str(), "name": row.text(5)?, "plan": row.text(6)?},
+        "tenant": {"id": actor.tenant.as_str(), "name": row.text(4)?, "plan": actor.plan},
         "permissions": actor.permissions.names(),
         "memberships": memberships,
-        "mfaEnabled": row.int(7)? > 0,
+        "mfaEnabled": row.int(5)? > 0,
     })))
 }
 

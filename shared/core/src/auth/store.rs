@@ -88,15 +88,14 @@ crate::queries! {
         FROM sessions
         WHERE user_id = ?1 AND (created_at, id) < (?2, ?3) AND revoked_at IS NULL AND expires_at > ?5
         ORDER BY created_at DESC, id DESC LIMIT ?4";
-    /// `?1` tenant, `?2` user.
+    /// `?1` tenant, `?2` user. Whether they belong together the session's state tells.
     PROFILE: TenantQuery = "auth.profile", "
-        SELECT u.id, u.email, u.email_verified_at, u.created_at, m.role, t.name, t.plan_id,
+        SELECT u.id, u.email, u.email_verified_at, u.created_at, t.name,
             (SELECT COUNT(*) FROM mfa_factors f
                 WHERE f.user_id = u.id AND f.enabled_at IS NOT NULL) AS factors
-        FROM users u
-        JOIN memberships m ON m.user_id = u.id
-        JOIN tenants t ON t.id = m.tenant_id
-        WHERE m.tenant_id = ?1 AND u.id = ?2";
+        FROM tenants t
+        CROSS JOIN users u
+        WHERE t.id = ?1 AND u.id = ?2";
 }
 
 /// A session as refreshing sees it ([`SESSION`]).
