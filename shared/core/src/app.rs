@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::audit::AuditKeys;
 use crate::auth::oauth::Endpoints;
+use crate::auth::password::Memory;
 use crate::auth::token::{TokenCache, TokenKeys};
 use crate::config::{Config, ConfigError, VARIABLES};
 use crate::guard::rate_limit::Limiter;
@@ -44,6 +45,8 @@ pub struct Ready {
     pub uses: RefCell<Uses>,
     /// What was counted and is not written yet.
     pub metrics: RefCell<Metrics>,
+    /// Where passwords are hashed.
+    pub(crate) hashing: Memory,
 }
 
 /// Which tenant an API key belongs to, by the hash of its secret. A key never changes its
@@ -98,6 +101,7 @@ impl App {
             oauth_endpoints: RefCell::default(),
             uses: RefCell::default(),
             metrics: RefCell::default(),
+            hashing: Memory::default(),
         });
         Self { ready, variables }
     }

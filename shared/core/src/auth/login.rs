@@ -46,7 +46,7 @@ async fn attempt<P: Platform>(
     let stored = account
         .as_ref()
         .map(|account| account.password_hash.as_str());
-    let right = password::verify(password, stored)?;
+    let right = password::verify(cx.ready()?, password, stored)?;
     let Some(account) = account.filter(|account| right && account.verified && !account.disabled)
     else {
         return Err(attempt.failed(Code::CredentialsInvalid, cx.now));
@@ -63,7 +63,7 @@ async fn attempt<P: Platform>(
     if password::is_outdated(&account.password_hash) {
         also.push(REHASH.bind([
             account.user.as_str().into(),
-            password::hash(password, cx.random()?)?.into(),
+            password::hash(cx.ready()?, password, cx.random()?)?.into(),
             account.password_hash.as_str().into(),
         ]));
     }

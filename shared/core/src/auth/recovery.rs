@@ -57,7 +57,7 @@ pub(super) async fn confirm<P: Platform>(
                     /api/v1/auth/password/forgot sends.";
         return Err(Error::new(Code::StateConflict).with_message(none).into());
     }
-    if !password::verify(given, Some(&stored))? {
+    if !password::verify(cx.ready()?, given, Some(&stored))? {
         let error = attempt.failed(Code::PasswordWrong, cx.now);
         return Err(error.with_field(field).into());
     }
@@ -77,7 +77,7 @@ pub(super) async fn change<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, In
 
     let own = confirm(cx, "current_password", &current).await?;
     password::check(cx, &wanted, &own.email).await?;
-    let hash = password::hash(&wanted, cx.random()?)?;
+    let hash = password::hash(cx.ready()?, &wanted, cx.random()?)?;
     let user = own.actor.user.as_str();
     let notice = notice(cx, Template::PasswordChanged, user, &own.email)?;
     let entry = Entry::by(&own.actor, "auth.password_changed", user);
@@ -137,7 +137,7 @@ pub(super) async fn reset<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Int
     let (user, email) = (row.text(0)?, row.text(1)?);
     // A password that is refused leaves the link as it is.
     password::check(cx, &wanted, email).await?;
-    let hash = password::hash(&wanted, cx.random()?)?;
+    let hash = password::hash(cx.ready()?, &wanted, cx.random()?)?;
     let notice = notice(cx, Template::PasswordChanged, user, email)?;
     let entry = Entry {
         tenant: None,

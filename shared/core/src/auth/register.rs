@@ -33,7 +33,7 @@ pub(super) async fn register<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, 
     let known = limited(cx, REGISTER_SOURCE, REGISTER_RECIPIENT, &email).await?;
     // Only who is let in costs a question and a hash.
     password::check(cx, &password, &email).await?;
-    let hash = password::hash(&password, cx.random()?)?;
+    let hash = password::hash(cx.ready()?, &password, cx.random()?)?;
     let user = cx.new_id("usr")?;
     let tenant = TenantId::proven(cx.new_id("ten")?);
     let link = Link::new(cx, Template::VerifyEmail, &user)?;

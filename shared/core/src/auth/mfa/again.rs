@@ -86,7 +86,7 @@ impl Again {
         let password = owner.password_of(given, cx.now)?;
         if let Some(password) = password {
             let attempt = CONFIRM.judge(counted, cx.now)?;
-            if !password::verify(password, Some(&owner.password_hash))? {
+            if !password::verify(cx.ready()?, password, Some(&owner.password_hash))? {
                 let wrong = attempt.failed(Code::PasswordWrong, cx.now);
                 return Err(wrong.with_field("password").into());
             }

@@ -56,7 +56,7 @@ pub(super) async fn first<P: Platform>(
     let nothing = Answer::Code(String::new());
     let rows = cx.batch(&nothing.statements(&actor.user, cx.now)).await?;
     let attempt = judge(&rows, cx.now)?;
-    if password::verify(password, Some(&owner.password_hash))? {
+    if password::verify(cx.ready()?, password, Some(&owner.password_hash))? {
         cx.batch(&MFA.forgive(&actor.user, &actor.user)).await?;
         return Ok(());
     }
@@ -99,7 +99,7 @@ pub(super) async fn both<P: Platform>(
     let rows = cx.batch(&answer.statements(user, cx.now)).await?;
     let attempt = judge(&rows, cx.now)?;
     let right = match password {
-        Some(password) => password::verify(password, Some(&owner.password_hash))?,
+        Some(password) => password::verify(cx.ready()?, password, Some(&owner.password_hash))?,
         None => true,
     };
     match attempt.proof(cx, user, answer)? {
