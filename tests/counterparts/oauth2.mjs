@@ -4,26 +4,18 @@
 
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
-import { setTimeout } from "node:timers/promises";
 import { OAuth2Server } from "oauth2-mock-server";
 
 const PROVIDER = "/api/v1/auth/oauth/mock";
+const ISSUER = process.env.OAUTH_HOST;
 
-/** Starts it where the API looks for it, and waits while a suite on this machine still has the port. */
+/** Starts it where the API looks for it. */
 async function started() {
-  for (let attempt = 0; ; attempt += 1) {
-    const server = new OAuth2Server();
-    await server.issuer.keys.generate("RS256");
-    server.issuer.url = "http://127.0.0.1:8190";
-    try {
-      await server.start(8190, "127.0.0.1");
-      server.issuer.url = "http://127.0.0.1:8190";
-      return server;
-    } catch (error) {
-      if (error.code !== "EADDRINUSE" || attempt === 600) throw error;
-      await setTimeout(100);
-    }
-  }
+  const server = new OAuth2Server();
+  await server.issuer.keys.generate("RS256");
+  await server.start(Number(new URL(ISSUER).port), "127.0.0.1");
+  server.issuer.url = ISSUER;
+  return server;
 }
 
 export async function oauth2(api) {
@@ -48,7 +40,7 @@ async function flow(api, server) {
     assert.equal(start.status, 302);
     const cookie = start.headers.get("set-cookie").split(";")[0];
     const url = new URL(start.headers.get("location"));
-    assert.equal(url.origin, "http://127.0.0.1:8190");
+    assert.equal(url.origin, ISSUER);
     for (const name of ["state", "nonce", "code_challenge"]) assert.ok(url.searchParams.get(name), name);
     return { cookie, url };
   };

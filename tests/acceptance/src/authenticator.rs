@@ -46,7 +46,7 @@ fn hmac(key: &[u8], message: &[u8]) -> [u8; 20] {
 }
 
 /// FIPS 180-4, section 6.1.
-fn sha1(message: &[u8]) -> [u8; 20] {
+pub fn sha1(message: &[u8]) -> [u8; 20] {
     let mut bytes = message.to_vec();
     bytes.push(0x80);
     while bytes.len() % 64 != 56 {

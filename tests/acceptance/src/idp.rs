@@ -2,49 +2,12 @@
 //!
 //! It keeps nothing. A test that plays the person at the provider writes what the provider would
 //! know into the code itself; the token endpoint checks client, redirect URI and PKCE against it
-//! and answers with those claims. So suites that run at the same time can share one.
-
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
-use std::time::Duration;
+//! and answers with those claims.
 
 use edgekeep_core::crypto::{base64url, fingerprint, from_base64url};
 use serde_json::{Value, json};
 
-const ADDRESS: &str = "127.0.0.1:8190";
-/// The issuer of tests/acceptance/vars.
-pub const ISSUER: &str = "http://127.0.0.1:8190";
-
-static ENDED: AtomicBool = AtomicBool::new(false);
-
-/// Gives the port to the next suite, and ends once what was asked here is answered.
-pub fn end() {
-    ENDED.store(true, Ordering::Relaxed);
-    // Wakes whoever listens; another suite's takes it for an odd request.
-    drop(TcpStream::connect(ADDRESS));
-    thread::sleep(Duration::from_millis(300));
-}
-
-/// Starts it, or takes over when the suite that has the port ends first.
-pub fn start() {
-    thread::spawn(|| {
-        let listener = loop {
-            match TcpListener::bind(ADDRESS) {
-                Ok(listener) => break listener,
-                // Often, because whoever asks meanwhile is refused.
-                Err(_) => thread::sleep(Duration::from_millis(2)),
-            }
-        };
-        for stream in listener.incoming().flatten() {
-            thread::spawn(move || answer(stream));
-            if ENDED.load(Ordering::Relaxed) {
-                break;
-            }
-        }
-    });
-}
+use crate::others::{Asked, base};
 
 /// The code for a person who agreed at the provider: `query` is where the browser was sent.
 pub fn code(query: &[(String, String)], claims: &Value) -> String {
@@ -62,40 +25,20 @@ pub fn code(query: &[(String, String)], claims: &Value) -> String {
     base64url(code.to_string().as_bytes())
 }
 
-fn answer(mut stream: TcpStream) {
-    let mut reader = BufReader::new(stream.try_clone().unwrap());
-    let mut lines = Vec::new();
-    loop {
-        let mut line = String::new();
-        if reader.read_line(&mut line).unwrap_or(0) < 3 {
-            break;
-        }
-        lines.push(line.trim_end().to_owned());
-    }
-    let field = |name: &str| {
-        lines.iter().find_map(|line| {
-            let (key, value) = line.split_once(':')?;
-            key.eq_ignore_ascii_case(name)
-                .then(|| value.trim().to_owned())
-        })
-    };
-    let length = field("content-length").and_then(|text| text.parse().ok());
-    let mut body = vec![0; length.unwrap_or(0)];
-    let _ = reader.read_exact(&mut body);
-    let path = lines.first().and_then(|line| line.split(' ').nth(1));
-    let bearer = field("authorization").unwrap_or_default();
-    let (status, body) = match path.unwrap_or_default() {
+pub fn answer(asked: &Asked) -> (u16, Value) {
+    let issuer = base();
+    match asked.path.as_str() {
         "/.well-known/openid-configuration" => (
             200,
             json!({
-                "issuer": ISSUER,
-                "authorization_endpoint": format!("{ISSUER}/authorize"),
-                "token_endpoint": format!("{ISSUER}/token"),
+                "issuer": issuer,
+                "authorization_endpoint": format!("{issuer}/authorize"),
+                "token_endpoint": format!("{issuer}/token"),
             }),
         ),
-        "/token" => exchange(&String::from_utf8_lossy(&body))
-            .unwrap_or((400, json!({"error": "invalid_grant"}))),
+        "/token" => exchange(&asked.body).unwrap_or((400, json!({"error": "invalid_grant"}))),
         path @ ("/user" | "/user/emails") => {
+            let bearer = asked.header("authorization");
             let claims = claims_of(bearer.trim_start_matches("Bearer "));
             let shown = if path == "/user" {
                 json!({"id": claims["sub"]})
@@ -105,17 +48,7 @@ fn answer(mut stream: TcpStream) {
             (200, shown)
         }
         _ => (404, json!({})),
-    };
-    let body = body.to_string();
-    let _ = write!(
-        stream,
-        "HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\
-         connection: close\r\n\r\n{body}",
-        body.len()
-    );
-    // Closing with something unread would reset the connection before the answer is read.
-    let _ = stream.shutdown(std::net::Shutdown::Write);
-    let _ = reader.read_to_end(&mut Vec::new());
+    }
 }
 
 fn claims_of(token: &str) -> Value {
@@ -140,7 +73,7 @@ fn exchange(form: &str) -> Option<(u16, Value)> {
         return None;
     }
     let mut claims = json!({
-        "iss": ISSUER, "aud": "edgekeep", "nonce": code["nonce"], "iat": 0, "exp": 9_999_999_999_i64,
+        "iss": base(), "aud": "edgekeep", "nonce": code["nonce"], "iat": 0, "exp": 9_999_999_999_i64,
     });
     for (name, value) in code["claims"].as_object()? {
         claims[name] = value.clone();

@@ -15,11 +15,13 @@
 mod answer;
 mod api;
 mod authenticator;
+mod breaches;
 mod contract;
 mod demo;
 mod fixture;
 mod forge;
 mod idp;
+mod others;
 mod prometheus;
 mod runner;
 mod secrets;
@@ -113,10 +115,8 @@ fn main() -> ExitCode {
         demo::run(&api);
         return ExitCode::SUCCESS;
     }
-    idp::start();
-    let passed = runner::run(&api, &chosen);
-    idp::end();
-    if passed {
+    others::start();
+    if runner::run(&api, &chosen) {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE

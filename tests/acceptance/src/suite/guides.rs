@@ -41,7 +41,7 @@ fn the_smoke_test_tries_every_way_in(api: &Api) {
         assert!(told.lines().any(ok), "{way}: {told}");
     }
     // It fails where nothing is right.
-    assert!(!smoke(crate::idp::ISSUER).status.success());
+    assert!(!smoke(&crate::others::base()).status.success());
 }
 
 /// A block of commands and what they must print.

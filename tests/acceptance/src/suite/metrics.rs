@@ -54,7 +54,7 @@ fn settle(api: &Api) {
 
 /// Does `work` and waits until just these series have risen by just so much.
 #[track_caller]
-fn moves(api: &Api, changes: &[(&str, f64)], work: impl FnOnce()) {
+pub(super) fn moves(api: &Api, changes: &[(&str, f64)], work: impl FnOnce()) {
     // What ran before may still be gathered somewhere.
     settle(api);
     let before = samples(api);

@@ -13,6 +13,7 @@ mod audit;
 mod auth;
 mod bad_input;
 mod billing;
+mod breaches;
 mod docs;
 mod email_change;
 mod guard;
@@ -89,6 +90,7 @@ pub fn all() -> Vec<Test> {
         accounts::tests(),
         lockout::tests(),
         passwords::tests(),
+        breaches::tests(),
         email_change::tests(),
         proof::tests(),
         mfa::tests(),

@@ -6,7 +6,7 @@ use super::tests;
 use crate::answer::Answer;
 use crate::api::Api;
 use crate::fixture::{PASSWORD, founder, login, new_email, register, text};
-use crate::idp;
+use crate::{idp, others};
 
 tests! { "oauth":
     a_second_factor_is_asked_for ["D-04" "D-11"];
@@ -38,7 +38,7 @@ fn away(answer: &Answer, location: &str) -> Away {
         assert!(attributes.contains(wanted), "{attributes}");
     }
     let (base, query) = location.split_once('?').unwrap();
-    assert_eq!(base, format!("{}/authorize", idp::ISSUER));
+    assert_eq!(base, format!("{}/authorize", others::base()));
     let query = idp::pairs(query);
     assert!(query.contains(&("code_challenge_method".into(), "S256".into())));
     assert!(query.contains(&("response_type".into(), "code".into())));

@@ -117,6 +117,7 @@ fn nobody_is_asked_when_the_check_is_off() {
     });
 }
 
+/// Rows: A-26
 #[test]
 fn an_outage_of_the_check_follows_the_policy() {
     run(async || {

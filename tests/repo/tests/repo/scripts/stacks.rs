@@ -152,7 +152,8 @@ fn apart() -> Result<(), Failed> {
 fn any_url() -> Result<(), Failed> {
     let stack = Stack::up()?;
     let mut suite = script("sh");
-    suite.args(["-c", "set -a; . tests/acceptance/vars; exec cargo run -q -p edgekeep-acceptance -- --stack elsewhere --group journey"]);
+    suite.args(["-c", "set -a; . \"$VARS\"; exec cargo run -q -p edgekeep-acceptance -- --stack elsewhere --group journey"]);
+    suite.env("VARS", stack.told("vars")?);
     suite.env("BASE_URL", stack.url(""));
     suite.env("RESULTS_DIR", stack.dir());
     let output = suite.output()?;
