@@ -11,19 +11,33 @@ use crate::tenancy::TenantId;
 /// Largest integer that every database and JavaScript keep exactly.
 pub const MAX_INTEGER: i64 = 9_007_199_254_740_991;
 
+/// Whose rows a statement may reach, by its type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// [`TenantQuery`]
+    Tenant,
+    /// [`CredentialQuery`]
+    Credential,
+    /// [`SystemQuery`]
+    System,
+}
+
 /// The text of a statement and its name, which is the label in logs and metrics.
 #[derive(Debug)]
 pub struct Query {
     /// `domain.what_it_does`.
     pub name: &'static str,
+    /// Of the type that it was declared with.
+    pub scope: Scope,
     sqlite: &'static str,
     postgres: &'static str,
 }
 
 impl Query {
-    const fn new(name: &'static str, portable: &'static str) -> Self {
+    const fn new(scope: Scope, name: &'static str, portable: &'static str) -> Self {
         Self {
             name,
+            scope,
             sqlite: portable,
             postgres: portable,
         }
@@ -39,7 +53,7 @@ impl Query {
 }
 
 macro_rules! scoped_query {
-    ($(#[$doc:meta])* $name:ident) => {
+    ($(#[$doc:meta])* $name:ident, $scope:ident) => {
         $(#[$doc])*
         #[derive(Debug)]
         pub struct $name(Query);
@@ -47,7 +61,7 @@ macro_rules! scoped_query {
         impl $name {
             /// Declares a statement whose text serves every dialect.
             pub const fn new(name: &'static str, portable: &'static str) -> Self {
-                Self(Query::new(name, portable))
+                Self(Query::new(Scope::$scope, name, portable))
             }
 
             /// Gives the one text that PostgreSQL needs differently.
@@ -67,16 +81,16 @@ macro_rules! scoped_query {
 
 scoped_query! {
     /// A statement on one tenant's rows: `?1` is the tenant.
-    TenantQuery
+    TenantQuery, Tenant
 }
 scoped_query! {
     /// A statement whose tenant is found through a proven credential or an unguessable id that
     /// the caller presented (API key, session, mail token), never through a name.
-    CredentialQuery
+    CredentialQuery, Credential
 }
 scoped_query! {
     /// A statement across tenants, for sign-in, Stripe, the scheduler and probes only.
-    SystemQuery
+    SystemQuery, System
 }
 
 impl TenantQuery {

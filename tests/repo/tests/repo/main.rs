@@ -15,6 +15,7 @@ mod dependencies;
 mod manifests;
 mod migrations;
 mod plans;
+mod reach;
 mod schema;
 mod scripts;
 mod statements;
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
     trials.extend(statements::trials());
     trials.extend(schema::trials());
     trials.extend(tenancy::trials());
+    trials.extend(reach::trials());
     trials.extend(plans::trials());
     trials.extend(migrations::trials());
     let on_postgres = [

@@ -39,11 +39,20 @@ fn run(name: &str, arguments: &[&str]) -> Result<Output, Failed> {
     let script = format!("{ROOT}/scripts/{name}");
     let mut command = Command::new(&script);
     command.args(arguments).stdin(Stdio::null());
-    // Cargo within cargo would take it for a change, and compile ring and all that needs it anew.
-    command.env_remove("CARGO_MANIFEST_DIR");
+    outside_cargo(&mut command);
     Ok(command
         .output()
         .map_err(|error| format!("{script}: {error}"))?)
+}
+
+/// Takes away what cargo tells a test: a cargo within it would find that changed, and compile ring and all
+/// that needs it anew, and so would the next one outside.
+fn outside_cargo(command: &mut Command) {
+    for (name, _) in std::env::vars() {
+        if name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") {
+            command.env_remove(name);
+        }
+    }
 }
 
 /// What a script that succeeds prints.

@@ -7,7 +7,7 @@ use std::process::{Command, Output, Stdio};
 use edgekeep_support::Scratch;
 use libtest_mimic::{Failed, Trial};
 
-use super::{ROOT, errors};
+use super::{ROOT, errors, outside_cargo};
 
 pub(super) fn trials() -> Vec<Trial> {
     vec![
@@ -103,8 +103,7 @@ fn curl(arguments: &[&str]) -> Result<String, Failed> {
 fn script(path: &str) -> Command {
     let mut command = Command::new(path);
     command.stdin(Stdio::null()).current_dir(ROOT);
-    // Cargo within cargo would take it for a change, and compile ring and all that needs it anew.
-    command.env_remove("CARGO_MANIFEST_DIR");
+    outside_cargo(&mut command);
     command
 }
 
