@@ -35,6 +35,7 @@ const LED_OTHERWISE: [(&str, &[&str]); 9] = [
         "what one user has in all tenants: the caller, or who opened a link that was mailed to them",
         &[
             "accounts.rename_tenant",
+            "auth.end_challenges",
             "auth.end_sessions",
             "auth.list_sessions",
             "auth.memberships",
