@@ -8,10 +8,13 @@ use crate::fields::Fields;
 use crate::http::{Context, Error};
 use crate::port::{DatabaseError, Platform};
 use crate::sql::Row;
+use crate::tenancy::Permission;
 use crate::time::{DAY, Millis};
 
 /// Name of this kind of job.
 pub(super) const KIND: &str = "usage.export";
+/// What its result shows, so that a role without this gets none by way of a job.
+pub(super) const SHOWS: Permission = Permission::UsageRead;
 /// Events of one page, which is one part of the result.
 const PAGE: i64 = 1_000;
 /// Longest period.

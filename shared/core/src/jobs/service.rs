@@ -34,6 +34,7 @@ pub(super) async fn submit<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, In
     fields.finish()?;
 
     let (actor, rows) = cx.load(|tenant| vec![ROOM.bind(tenant, [])]).await?;
+    may_export(&actor)?;
     if let Some(error) = full(rows.first().and_then(|rows| rows.first()))? {
         return Err(error.into());
     }
@@ -77,6 +78,12 @@ pub(super) async fn submit<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, In
         );
     }
     Ok(reply)
+}
+
+/// Whether the caller may see what an export holds.
+fn may_export(actor: &Actor) -> Result<(), Error> {
+    let may = actor.permissions.hold(export::SHOWS);
+    may.then_some(()).ok_or_else(|| Error::lacks(export::SHOWS))
 }
 
 /// What a submission that failed is told. Where there is room by now, a job may have finished in
@@ -175,6 +182,7 @@ pub(super) async fn result<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, In
     };
     let job = job.first().ok_or_else(|| Error::new(Code::NotFound))?;
     allow(&actor, Action::See, Resource::Job(job.text(9)?))?;
+    may_export(&actor)?;
     if job.text(2)? != "completed" {
         let message = "The job has no result yet; ask again when its state is completed.";
         return Err(Error::new(Code::StateConflict).with_message(message).into());

@@ -13,6 +13,7 @@ use crate::fixture::{
 
 tests! { "roles":
     an_own_role_holds_on_the_next_request ["B-01" "B-11"];
+    no_job_shows_what_the_role_does_not ["B-01" "B-04"];
     the_role_that_a_member_has_changes_nothing [];
     listing_sessions_needs_its_permission ["B-08"];
     keys_hold_what_their_owners_role_does ["B-01" "B-11"];
@@ -50,7 +51,8 @@ fn an_own_role_holds_on_the_next_request(api: &Api) {
     let refused = submit().refused(403, "FORBIDDEN");
     assert_eq!(refused["error"]["permission"], "jobs:write");
     // The same token, after the role has changed.
-    change(api, &host, &id, &json!({"permissions": ["jobs:write"]})).data(200);
+    let permissions = json!({"permissions": ["jobs:write", "usage:read"]});
+    change(api, &host, &id, &permissions).data(200);
     submit().data(202);
     let refused = jobs().refused(403, "FORBIDDEN");
     assert_eq!(refused["error"]["permission"], "jobs:read");
@@ -65,6 +67,33 @@ fn an_own_role_holds_on_the_next_request(api: &Api) {
     assert_eq!(seen[0]["before"]["roleId"], json!(id));
     assert_eq!(seen[0]["after"], json!({"role": "agent"}));
     assert_eq!(seen[1]["after"]["base"], "agent");
+}
+
+/// An export holds usage events, so a role for jobs alone gets none.
+fn no_job_shows_what_the_role_does_not(api: &Api) {
+    let host = host(api);
+    let worker = member(api, &host, "agent");
+    let jobs = ["jobs:read", "jobs:write", "api_keys:write"];
+    let runner = created(api, &host, "runner", "admin", &jobs);
+    give(api, &host, &worker, "runner").data(200);
+    let submit = |bearer: &str| {
+        let body = json!({"type": "usage.export"});
+        api.post("/api/v1/jobs", &body).bearer(bearer).send()
+    };
+    let lacks = |answer: Answer| {
+        let body = answer.refused(403, "FORBIDDEN");
+        assert_eq!(body["error"]["permission"], "usage:read", "{body}");
+    };
+    lacks(submit(&worker.access));
+    lacks(submit(&api_key(api, &worker, &["jobs"])));
+    let more = json!({"permissions": ["jobs:read", "jobs:write", "usage:read"]});
+    change(api, &host, &runner, &more).data(200);
+    let job = text(&submit(&worker.access).data(202)["id"]);
+    // It was asked for in time; who reads it must still be allowed to.
+    let less = json!({"permissions": ["jobs:read", "jobs:write"]});
+    change(api, &host, &runner, &less).data(200);
+    let path = format!("/api/v1/jobs/{job}/result");
+    lacks(api.get(&path).bearer(&worker.access).send());
 }
 
 fn the_role_that_a_member_has_changes_nothing(api: &Api) {
