@@ -47,6 +47,12 @@ crate::queries! {
         UPDATE api_keys SET revoked_at = ?2
         WHERE user_id = ?1 AND revoked_at IS NULL
             AND EXISTS (SELECT 1 FROM users WHERE id = ?1 AND disabled_at = ?2)";
+    /// As before: whom they invited, they may not be allowed to invite now, as with who leaves.
+    END_INVITATIONS: CredentialQuery = "closing.end_invitations", "
+        UPDATE invitations SET revoked_at = ?2
+        WHERE tenant_id IN (SELECT tenant_id FROM memberships WHERE user_id = ?1)
+            AND invited_by = ?1 AND accepted_at IS NULL AND revoked_at IS NULL
+            AND EXISTS (SELECT 1 FROM users WHERE id = ?1 AND disabled_at = ?2)";
     /// As before: tenants that have nobody else.
     CLOSE_TENANTS: CredentialQuery = "closing.close_tenants", "
         UPDATE tenants SET deleted_at = ?2, updated_at = ?2
@@ -113,6 +119,7 @@ pub(super) async fn close<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Int
         CLOSE.bind([user.into(), cx.now.into(), own.mark(&record.id)]),
         END_SESSIONS.bind(bound()),
         REVOKE_KEYS.bind(bound()),
+        END_INVITATIONS.bind(bound()),
         CLOSE_TENANTS.bind(bound()),
     ]);
     writes.extend(records_of_leaving(cx, user).await?);

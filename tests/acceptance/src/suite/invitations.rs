@@ -6,7 +6,8 @@ use super::tests;
 use crate::answer::Answer;
 use crate::api::Api;
 use crate::fixture::{
-    Founder, accept, founder, founder_at, invite, mail, mail_token, member, new_email, switch, text,
+    Founder, PASSWORD, accept, founder, founder_at, invite, mail, mail_token, member, new_email,
+    switch, text,
 };
 
 const DAY: i64 = 86_400_000;
@@ -18,6 +19,7 @@ tests! { "invitations":
     links_expire_after_seven_days ["B-10"];
     a_resent_invitation_has_another_link ["B-10"];
     a_revoked_invitation_is_dead ["B-10"];
+    who_closes_their_account_invites_nobody ["B-10"];
     who_has_no_account_registers_first ["B-10"];
     the_mail_says_what_to_do ["U-02"];
     nobody_is_invited_twice ["B-10"];
@@ -179,6 +181,21 @@ fn a_revoked_invitation_is_dead(api: &Api) {
     assert_eq!(state(api, &host, &invited["id"]), "revoked");
     invite(api, &host, &guest.email, "client").data(201);
     accept(api, &guest.access, &mail_token(api, &guest.email)).data(200);
+}
+
+/// As with who leaves or is removed: whom they invited, they may not be allowed to invite now.
+fn who_closes_their_account_invites_nobody(api: &Api) {
+    let host = founder(api);
+    let (admin, guest) = (member(api, &host, "admin"), founder(api));
+    let invited = invite(api, &admin, &guest.email, "agent").data(201);
+    let token = mail_token(api, &guest.email);
+    api.call("DELETE", "/api/v1/auth/me")
+        .json(&json!({"password": PASSWORD}))
+        .bearer(&admin.access)
+        .send()
+        .data(200);
+    accept(api, &guest.access, &token).refused(400, "TOKEN_SPENT");
+    assert_eq!(state(api, &host, &invited["id"]), "revoked");
 }
 
 fn who_has_no_account_registers_first(api: &Api) {
