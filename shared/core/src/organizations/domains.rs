@@ -21,14 +21,17 @@ crate::queries! {
     LIST: TenantQuery = "domains.list", "
         SELECT domain, created_at FROM tenant_domains WHERE tenant_id = ?1 ORDER BY domain";
     /// `?1` tenant, `?2` domain, `?3` now, `?4` most. A row comes back if it is the tenant's now;
-    /// another tenant's domain stays where it is.
+    /// another tenant's domain stays where it is, unless that tenant is closed.
     ADD: TenantQuery = "domains.add", "
         INSERT INTO tenant_domains (tenant_id, domain, created_at)
         SELECT ?1, ?2, CAST(?3 AS BIGINT) FROM tenants t
         WHERE t.id = ?1 AND (SELECT COUNT(*) FROM tenant_domains o
             WHERE o.tenant_id = ?1 AND o.domain <> ?2) < ?4
-        ON CONFLICT (domain) DO UPDATE SET domain = excluded.domain
-            WHERE tenant_domains.tenant_id = excluded.tenant_id
+        ON CONFLICT (domain) DO UPDATE SET tenant_id = excluded.tenant_id,
+            created_at = CASE WHEN tenant_domains.tenant_id = excluded.tenant_id
+                THEN tenant_domains.created_at ELSE excluded.created_at END
+            WHERE tenant_domains.tenant_id = excluded.tenant_id OR EXISTS (SELECT 1 FROM tenants g
+                WHERE g.id = tenant_domains.tenant_id AND g.deleted_at IS NOT NULL)
         RETURNING domain, created_at";
     /// The target is a domain that was added just now.
     RECORD_ADDED: TenantQuery = "domains.record_added", crate::record_where!("

@@ -5,13 +5,14 @@ use serde_json::{Value, json};
 use super::tests;
 use crate::answer::Answer;
 use crate::api::{Api, Call};
-use crate::fixture::{Founder, api_key, founder, send_events};
+use crate::fixture::{Founder, PASSWORD, api_key, founder, send_events};
 
 tests! { "tenancy":
     a_host_leads_to_its_tenant ["L-01" "L-02"];
     a_service_says_for_which_tenant_it_acts ["L-01" "L-02"];
     a_credential_is_not_outvoted ["L-01" "L-05"];
     a_domain_has_one_tenant ["L-01" "L-05"];
+    a_closed_tenant_gives_its_domains_back ["L-01"];
     what_is_no_domain_is_refused ["L-01"];
 }
 
@@ -155,6 +156,23 @@ fn a_domain_has_one_tenant(api: &Api) {
     refused.refused(404, "NOT_FOUND");
     let listed = by_service(api, "GET", DOMAINS, &other.tenant).send();
     assert_eq!(listed.data(200), json!([]));
+}
+
+fn a_closed_tenant_gives_its_domains_back(api: &Api) {
+    let (founder, other) = (founder(api), founder(api));
+    let domain = new_domain(&founder);
+    add(api, &founder.tenant, &domain).data(200);
+    add(api, &other.tenant, &domain).refused(409, "STATE_CONFLICT");
+    api.call("DELETE", "/api/v1/auth/me")
+        .json(&json!({"password": PASSWORD}))
+        .bearer(&founder.access)
+        .send()
+        .data(200);
+    assert_eq!(here(api, &domain), Value::Null);
+    let made = add(api, &other.tenant, &domain).data(200);
+    assert_eq!(here(api, &domain)["id"], other.tenant);
+    // Once more changes nothing.
+    assert_eq!(add(api, &other.tenant, &domain).data(200), made);
 }
 
 fn what_is_no_domain_is_refused(api: &Api) {
