@@ -1,6 +1,7 @@
 //! What happens between two database calls of a request.
 
 use edgekeep_core::port::Platform as _;
+use edgekeep_core::sql::SystemQuery;
 use edgekeep_robustness::{Answer, Call, Founder, PASSWORD, World, run, text};
 use serde_json::{Value, json};
 
@@ -85,6 +86,43 @@ fn a_second_step_does_not_outlive_the_password_of_the_first() {
             let changed = change(&world, &founder);
             let late = world.in_between(call, world.send(verify), changed).await;
             assert_eq!(late.status(), 401, "{}", late.json());
+        }
+    });
+}
+
+static EXPEL: SystemQuery = SystemQuery::new("test.expel", "DELETE FROM memberships");
+static LIVE_KEYS: SystemQuery = SystemQuery::new(
+    "test.live_keys",
+    "SELECT COUNT(*) FROM api_keys WHERE replaced_by IS NULL",
+);
+
+/// Whoever is removed while they make a key has none that a new membership would bring to life.
+///
+/// Rows: B-11
+#[test]
+fn a_key_is_made_for_members_alone() {
+    run(async || {
+        for reroll in [false, true] {
+            let world = World::new(&[]).await;
+            let founder = world.founder("f@example.com").await;
+            let key = world.api_key(&founder).await;
+            let id = key.split('_').nth(2).unwrap();
+            let path = if reroll {
+                format!("/key_{id}/reroll")
+            } else {
+                String::new()
+            };
+            let body = if reroll {
+                json!({})
+            } else {
+                json!({"name": "k"})
+            };
+            let call = Call::post(&format!("/api/v1/api-keys{path}"), &body);
+            let make = world.send(call.bearer(&founder.access));
+            let expel = async { drop(world.sql(&EXPEL, &[]).await) };
+            let late = world.in_between(2, make, expel).await;
+            assert!(matches!(late.status(), 409 | 429), "{}", late.json());
+            assert_eq!(world.sql(&LIVE_KEYS, &[]).await[0].int(0).unwrap(), 1);
         }
     });
 }

@@ -10,8 +10,8 @@ macro_rules! shown {
 
 crate::queries! {
     /// `?1` tenant, `?2` id, `?3` user, `?4` name, `?5` secret hash, `?6` scopes, `?7` now,
-    /// `?8` end, `?9` environment, `?10` networks. Only while the plan allows one more; a key
-    /// that was rerolled counts as its successor.
+    /// `?8` end, `?9` environment, `?10` networks. Only while the plan allows one more, where a key
+    /// that was rerolled counts as its successor, and the user is a member.
     INSERT: TenantQuery = "api_keys.insert", "
         INSERT INTO api_keys (tenant_id, id, user_id, name, secret_hash, scopes, created_at,
             expires_at, environment, networks)
@@ -20,6 +20,7 @@ crate::queries! {
         WHERE t.id = ?1 AND (p.max_api_keys IS NULL OR p.max_api_keys > (
             SELECT COUNT(*) FROM api_keys k WHERE k.tenant_id = ?1 AND k.revoked_at IS NULL
                 AND k.replaced_by IS NULL AND (k.expires_at IS NULL OR k.expires_at > ?7)))
+            AND EXISTS (SELECT 1 FROM memberships m WHERE m.tenant_id = ?1 AND m.user_id = ?3)
         RETURNING id";
     /// A key that was just inserted.
     RECORD_CREATED: TenantQuery = "api_keys.record_created",
@@ -49,7 +50,7 @@ crate::queries! {
     RECORD_DELETED: TenantQuery = "api_keys.record_deleted", crate::record_where!("
         FROM api_keys WHERE tenant_id = ?1 AND id = ?5 AND deleted_at IS NULL");
     /// `?1` tenant, `?2` the old key, `?3` id, `?4` user, `?5` secret hash, `?6` now. Only from
-    /// a key that lives and was not rerolled before; with its rights, and its end.
+    /// a key that lives and was not rerolled before, for a member; with its rights, and its end.
     REROLL: TenantQuery = "api_keys.reroll", "
         INSERT INTO api_keys (tenant_id, id, user_id, name, secret_hash, scopes, created_at,
             expires_at, environment, networks)
@@ -57,6 +58,7 @@ crate::queries! {
         FROM api_keys
         WHERE tenant_id = ?1 AND id = ?2 AND revoked_at IS NULL AND replaced_by IS NULL
             AND (expires_at IS NULL OR expires_at > ?6)
+            AND EXISTS (SELECT 1 FROM memberships m WHERE m.tenant_id = ?1 AND m.user_id = ?4)
         RETURNING id";
     /// `?1` tenant, `?2` the old key, `?3` the new one, `?4` end of the overlap. Only if the new
     /// one is there.
