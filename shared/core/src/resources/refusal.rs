@@ -3,9 +3,12 @@
 use super::create::Wish;
 use super::model::{Head, Resource};
 use super::read::Found;
+use super::store::most_deleted;
 use crate::http::{Actor, Code, Context, Error, Expected, Reply};
 use crate::port::{DatabaseError, Platform};
 use crate::sql::{Row, Value};
+
+const MOST_DELETED: i64 = most_deleted!();
 
 /// The answer to a creation that was refused: what somebody else has made for the same temporary
 /// id meanwhile, or an error.
@@ -29,7 +32,11 @@ pub(super) async fn of_creation<P: Platform>(
         let error = Error::new(Code::StateConflict).with_message(rule);
         return Err(error.with_field("client_temp_id"));
     }
-    Err(room.full(resource, actor))
+    Err(if !room.is_full() && room.holds_too_many_deleted() {
+        room.littered(resource, actor)
+    } else {
+        room.full(resource, actor)
+    })
 }
 
 /// The error for a change that was refused.
@@ -112,6 +119,7 @@ struct Room<'r> {
     most: Option<i64>,
     live: i64,
     taken: Option<&'r str>,
+    kept: i64,
 }
 
 impl<'r> Room<'r> {
@@ -121,11 +129,28 @@ impl<'r> Room<'r> {
             most: row.opt_int(0)?,
             live: row.int(1)?,
             taken: row.opt_text(2)?,
+            kept: row.int(3)?,
         })
     }
 
     fn is_full(&self) -> bool {
         self.most.is_some_and(|most| self.live >= most)
+    }
+
+    fn holds_too_many_deleted(&self) -> bool {
+        let most = self.most.map(|most| most.saturating_add(MOST_DELETED));
+        most.is_some_and(|most| self.kept >= most)
+    }
+
+    /// The error for a tenant that keeps too many deleted ones.
+    fn littered(&self, resource: &Resource, actor: &Actor) -> Error {
+        let rule = format!(
+            "At most {MOST_DELETED} deleted {} are kept; wait until the oldest goes, 30 days after its \
+             deletion.",
+            resource.name
+        );
+        let error = Error::new(Code::QuotaExceeded).with_message(rule);
+        self.told(error, actor).with_retry_after(3_600)
     }
 
     /// The error for a tenant without room. There was none when the database refused, so it is
@@ -136,11 +161,14 @@ impl<'r> Room<'r> {
             "The plan allows {most} {name}; delete one that you do not need, or upgrade the plan."
         );
         // Somebody may delete one at any time.
-        Error::new(Code::QuotaExceeded)
-            .with_message(rule)
+        let error = Error::new(Code::QuotaExceeded).with_message(rule);
+        self.told(error, actor).with_retry_after(60)
+    }
+
+    fn told(&self, error: Error, actor: &Actor) -> Error {
+        error
             .with_member("plan", actor.plan.as_str())
-            .with_member("limit", most)
+            .with_member("limit", self.most.unwrap_or(self.live))
             .with_member("used", self.live)
-            .with_retry_after(60)
     }
 }

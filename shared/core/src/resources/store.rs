@@ -46,6 +46,14 @@ macro_rules! room {
     };
 }
 
+/// Deleted ones that a tenant may have besides as many as its plan allows: whoever creates and deletes in
+/// turn would otherwise fill the database, as deleted ones stay for a month.
+macro_rules! most_deleted {
+    () => {
+        1000
+    };
+}
+
 /// The statements of one table, with `SQL`, which lists them.
 ///
 /// `columns` gives each own column its parameter, from `?6` on. The conditions are more SQL, each
@@ -83,14 +91,17 @@ macro_rules! statements {
                 " WHERE tenant_id = ?1 AND (created_at, id) < (?2, ?3)
                 ORDER BY created_at DESC, id DESC LIMIT ?4");
             /// `?1` tenant, `?2` id, `?3` user, `?4` now, `?5` temporary id or NULL, then the own
-            /// columns. Only while the plan allows one more and the temporary id is new.
+            /// columns. Only while the plan allows one more, the temporary id is new, and not too many
+            /// deleted ones are kept.
             INSERT: TenantQuery = concat!($table, ".insert"), concat!(
                 "INSERT INTO ", $table, " (tenant_id, id, created_by, created_at, updated_at, version",
                 $(", ", $column,)+ ") SELECT t.id, ?2, ?3, ?4, ?4, 1", $(", ", $place,)+
                 " FROM tenants t JOIN plans p ON p.id = t.plan_id WHERE t.id = ?1 AND ",
                 crate::resources::store::room!($table, $most),
                 " AND NOT EXISTS (SELECT 1 FROM temp_ids x WHERE x.tenant_id = ?1
-                    AND x.user_id = ?3 AND x.temp_id = CAST(?5 AS TEXT) AND x.expires_at > ?4) ",
+                    AND x.user_id = ?3 AND x.temp_id = CAST(?5 AS TEXT) AND x.expires_at > ?4)
+                AND (p.", $most, " IS NULL OR p.", $most, " + ", crate::resources::store::most_deleted!(),
+                " > (SELECT COUNT(*) FROM ", $table, " d WHERE d.tenant_id = ?1)) ",
                 $created_if, " RETURNING id");
             /// One that was just inserted.
             RECORD_CREATED: TenantQuery = concat!($table, ".record_created"), crate::record_where!(
@@ -123,12 +134,13 @@ macro_rules! statements {
                     WHERE tenant_id = ?1 AND id = ?2"),
                 " RETURNING ", crate::resources::store::shown!($($column),+));
             /// `?1` tenant, `?2` user, `?3` temporary id or NULL, `?4` now. What the plan allows,
-            /// what is there, and what the temporary id stands for.
+            /// what is there, what the temporary id stands for, and what is kept with the deleted.
             ROOM: TenantQuery = concat!($table, ".room"), concat!(
                 "SELECT p.", $most, " AS most, (SELECT COUNT(*) FROM ", $table, " c
                         WHERE c.tenant_id = ?1 AND c.deleted_at IS NULL) AS live,
                     (SELECT x.resource FROM temp_ids x WHERE x.tenant_id = ?1 AND x.user_id = ?2
-                        AND x.temp_id = CAST(?3 AS TEXT) AND x.expires_at > ?4) AS taken
+                        AND x.temp_id = CAST(?3 AS TEXT) AND x.expires_at > ?4) AS taken,
+                    (SELECT COUNT(*) FROM ", $table, " d WHERE d.tenant_id = ?1) AS kept
                 FROM tenants t JOIN plans p ON p.id = t.plan_id WHERE t.id = ?1");
             /// `?1` moment, `?2` most: those that were deleted before it.
             PURGE: SystemQuery = concat!($table, ".purge"), concat!(
@@ -154,7 +166,7 @@ macro_rules! statements {
     };
 }
 
-pub(super) use {room, shown, statements};
+pub(super) use {most_deleted, room, shown, statements};
 
 crate::queries! {
     /// `?1` tenant, `?2` user, `?3` temporary id, `?4` resource, `?5` its id, `?6` now, `?7` end,

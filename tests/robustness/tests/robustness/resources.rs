@@ -1,5 +1,6 @@
 //! Projects and agents while the database fails, and what refusals leave behind.
 
+use edgekeep_core::port::Platform as _;
 use edgekeep_core::sql::SystemQuery;
 use edgekeep_robustness::{Answer, Call, Founder, World, run, text};
 use serde_json::{Value, json};
@@ -19,6 +20,29 @@ static DEMOTE: SystemQuery =
 static GIVE_AWAY: SystemQuery = SystemQuery::new(
     "test.give_away",
     "UPDATE projects SET created_by = (SELECT id FROM users WHERE email = 'o@example.com')",
+);
+
+static PURGE: [SystemQuery; 2] = [
+    SystemQuery::new(
+        "test.purge_projects",
+        "DELETE FROM projects WHERE created_at < 1001",
+    ),
+    SystemQuery::new(
+        "test.purge_agents",
+        "DELETE FROM agents WHERE created_at < 1001",
+    ),
+];
+static DELETED_PROJECTS: SystemQuery = SystemQuery::new(
+    "test.deleted_projects",
+    "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000)
+     INSERT INTO projects SELECT 'prj_' || i, m.tenant_id, m.user_id, 'x', NULL, '{}', 2, i, i,
+         CAST(?1 AS INTEGER) FROM n, memberships m",
+);
+static DELETED_AGENTS: SystemQuery = SystemQuery::new(
+    "test.deleted_agents",
+    "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000)
+     INSERT INTO agents SELECT 'agt_' || i, m.tenant_id, m.user_id, NULL, 'x', NULL, NULL, '{}', '{}',
+         2, i, i, CAST(?1 AS INTEGER) FROM n, memberships m",
 );
 
 async fn send(world: &World, who: &Founder, call: Call) -> Answer {
@@ -241,5 +265,44 @@ fn temporary_ids_are_in_their_own_table_alone() {
             holders.iter().all(|row| row.starts_with("temp_ids ")),
             "{holders:?}"
         );
+    });
+}
+
+/// Creating and deleting in turn does not fill the database.
+///
+/// Rows: AD-14 L-08
+#[test]
+fn deleted_things_have_a_bound() {
+    run(async || {
+        for ((path, most), litter) in KINDS.into_iter().zip([&DELETED_PROJECTS, &DELETED_AGENTS]) {
+            let world = World::new(&[]).await;
+            let (founder, at) = made(&world, path).await;
+            world.sql(litter, &[&world.now().0.to_string()]).await;
+            let create = async || {
+                let call = Call::post(path, &json!({"name": "y"}));
+                send(&world, &founder, call).await
+            };
+            for _ in 1..most {
+                create().await.data(201);
+            }
+            send(&world, &founder, Call::new("DELETE", &at))
+                .await
+                .data(200);
+            let refused = create().await;
+            assert_eq!(refused.status(), 429);
+            let error = refused.json()["error"].clone();
+            assert_eq!(error["code"], "QUOTA_EXCEEDED");
+            assert!(text(&error["message"]).contains("deleted"), "{error}");
+            // What was deleted comes back all the same, and a month later all is as before.
+            let restore = Call::post(&format!("{at}/restore"), &json!({}));
+            send(&world, &founder, restore).await.data(200);
+            send(&world, &founder, Call::new("DELETE", &at))
+                .await
+                .data(200);
+            world
+                .sql(&PURGE[usize::from(path.ends_with("agents"))], &[])
+                .await;
+            create().await.data(201);
+        }
     });
 }
