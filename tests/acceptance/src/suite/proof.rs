@@ -8,7 +8,7 @@ use super::oauth::{link, person, sign_in, unlink};
 use super::tests;
 use crate::answer::Answer;
 use crate::api::Api;
-use crate::fixture::{PASSWORD, founder, invite, login, mail_token, new_email, text};
+use crate::fixture::{PASSWORD, accept, founder, invite, login, mail_token, new_email, text};
 
 tests! { "proof":
     closing_asks_for_the_second_factor ["D-09"];
@@ -17,6 +17,7 @@ tests! { "proof":
     another_way_in_asks_for_the_second_factor ["D-09" "D-13"];
     one_code_proves_once ["D-06"];
     closing_waits_for_what_its_user_does_meanwhile [];
+    nobody_joins_with_a_closed_account [];
     who_has_no_password_signs_in_again ["D-11"];
     who_has_no_password_sets_one ["A-33" "D-13"];
 }
@@ -170,6 +171,29 @@ fn closing_waits_for_what_its_user_does_meanwhile(api: &Api) {
         });
         assert_eq!(answers[4], 200, "{answers:?}");
         assert!(answers.iter().all(|status| *status < 500), "{answers:?}");
+    }
+}
+
+fn nobody_joins_with_a_closed_account(api: &Api) {
+    let host = founder(api);
+    for wait in 0..16 {
+        let guest = founder(api);
+        invite(api, &host, &guest.email, "founder").data(201);
+        let token = mail_token(api, &guest.email);
+        let answers = api.parallel(2, |index| {
+            if index == 0 {
+                return close(api, &guest.access, &json!({"password": PASSWORD}), 0);
+            }
+            // Later each time, so that both end together at some time.
+            for _ in 0..wait {
+                api.get("/healthz").send();
+            }
+            accept(api, &guest.access, &token)
+        });
+        answers[0].data(200);
+        let members = api.get("/api/v1/organizations/members");
+        let members = members.bearer(&host.access).send().data(200);
+        assert_eq!(members.as_array().unwrap().len(), 1, "{members}");
     }
 }
 

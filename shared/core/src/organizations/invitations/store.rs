@@ -28,6 +28,22 @@ macro_rules! columns {
     };
 }
 
+/// `$lock` keeps the user as they are until the batch ends: who closes their account meanwhile is
+/// no member of what they joined in that moment.
+macro_rules! record_accepted {
+    ($lock:literal) => {
+        crate::record_where!(
+            "FROM invitations i JOIN users u ON u.id = ?3 AND u.email = i.email
+            WHERE i.tenant_id = ?1 AND i.id = ?5 AND i.token_hash = ?11 AND i.expires_at > ?7
+                AND u.email_verified_at IS NOT NULL AND u.disabled_at IS NULL AND ",
+            open!(),
+            " AND NOT EXISTS (SELECT 1 FROM memberships m
+                WHERE m.tenant_id = ?1 AND m.user_id = ?3)",
+            $lock
+        )
+    };
+}
+
 crate::queries! {
     /// `?1` tenant, `?2` and `?3` the place after which to go on, `?4` most.
     LIST: TenantQuery = "invitations.list", concat!("
@@ -89,12 +105,8 @@ crate::queries! {
         WHERE i.token_hash = ?1");
     /// `?11` hash of the token: the invitation is open and has not expired, and its address is the
     /// actor's, who is no member yet.
-    RECORD_ACCEPTED: TenantQuery = "invitations.record_accepted", crate::record_where!("
-        FROM invitations i JOIN users u ON u.id = ?3 AND u.email = i.email
-        WHERE i.tenant_id = ?1 AND i.id = ?5 AND i.token_hash = ?11 AND i.expires_at > ?7
-            AND u.email_verified_at IS NOT NULL AND u.disabled_at IS NULL AND ", open!(), "
-            AND NOT EXISTS (SELECT 1 FROM memberships m
-                WHERE m.tenant_id = ?1 AND m.user_id = ?3)");
+    RECORD_ACCEPTED: TenantQuery = "invitations.record_accepted", record_accepted!(""),
+        postgres = record_accepted!(" FOR SHARE OF u");
     /// `?1` tenant, `?2` invitation, `?3` record, `?4` user, `?5` now.
     JOIN: TenantQuery = "invitations.join", crate::while_recorded!("
         INSERT INTO memberships (tenant_id, user_id, role, role_id, created_at)
