@@ -5,6 +5,20 @@ use serde_json::{Map, Value};
 use crate::http::{Code, Error};
 use crate::time::Millis;
 
+/// A body that is not JSON, and where it stops being it.
+pub(crate) fn not_json(error: &serde_json::Error) -> Error {
+    let message = if (error.line(), error.column()) == (1, 0) {
+        "The body is empty; send JSON.".to_owned()
+    } else {
+        format!(
+            "The body is not valid JSON (line {}, column {}).",
+            error.line(),
+            error.column()
+        )
+    };
+    Error::new(Code::InvalidJson).with_message(message)
+}
+
 /// A JSON object from a request body.
 #[derive(Debug)]
 pub struct Fields {
@@ -24,11 +38,7 @@ impl Fields {
                 known: Vec::new(),
             }),
             Ok(_) => Err(Error::invalid("", "The body must be a JSON object.")),
-            Err(error) => Err(Error::new(Code::InvalidJson).with_message(format!(
-                "The body is not valid JSON (line {}, column {}).",
-                error.line(),
-                error.column()
-            ))),
+            Err(error) => Err(not_json(&error)),
         }
     }
 
@@ -240,6 +250,13 @@ mod tests {
         assert!(read(r#"{"m":null}"#).unwrap().is_none());
         let mut fields = Fields::parse(br#"{"m":null,"n":1}"#).unwrap();
         assert!(fields.is_null("m") && !fields.is_null("n") && !fields.is_null("o"));
+    }
+
+    #[test]
+    fn what_is_no_json_is_told_from_nothing() {
+        let told = |body: &[u8]| format!("{:?}", Fields::parse(body).unwrap_err());
+        assert!(told(b"").contains("The body is empty"));
+        assert!(told(b"{'a':1}").contains("(line 1, column 2)"));
     }
 
     #[test]

@@ -54,7 +54,8 @@ Programs decide by `error.code`, which never changes its meaning; people read `e
 
 `error.field` is there when one field, parameter or header is to blame. The message may be more exact
 than the one below. `error.permission` names the permission that a caller lacks; `error.feature` what the
-plan lacks, and `error.upgrade` where the plans are listed.";
+plan lacks, and `error.upgrade` where the plans are listed; `error.expected` the version that is there;
+`error.limit`, `error.used` and `error.plan` how many projects or agents the plan allows.";
 
 const RULES: &str = "\
 ## Rules

@@ -43,7 +43,16 @@ pub(super) fn of_request<I: Incoming>(
             }
             return Ok(Credential::Member(claims));
         }
-        Presented::Cookie(_) | Presented::None => return Err(Error::new(Code::AuthRequired)),
+        Presented::Cookie(_) | Presented::None => {
+            let how = match (member, key) {
+                (true, _) => "Sign in required: send authorization: Bearer <token>.",
+                (false, true) => "This route takes an API key: send authorization: Bearer ek_….",
+                (false, false) => {
+                    "This route takes a service token: send authorization: Bearer <token>."
+                }
+            };
+            return Err(Error::new(Code::AuthRequired).with_message(how));
+        }
     };
     if api_key::looks_like(&token) && !ready.config.features.on(Feature::ApiKeys) {
         let off = "API keys are turned off here.";

@@ -117,7 +117,7 @@ codes! {
     PasswordWrong = "PASSWORD_WRONG", 403, Auth, false, "Your password is wrong.";
     IpNotAllowed = "IP_NOT_ALLOWED", 403, Auth, false, "This API key may not be used from this address.";
     ScopeMissing = "SCOPE_MISSING", 403, Auth, false, "This API key lacks the scope for this.";
-    RouteNotFound = "ROUTE_NOT_FOUND", 404, NotFound, false, "There is nothing at this path.";
+    RouteNotFound = "ROUTE_NOT_FOUND", 404, NotFound, false, "There is nothing at this path; /docs shows every route.";
     FeatureDisabled = "FEATURE_DISABLED", 404, NotFound, false, "This is turned off here.";
     NotFound = "NOT_FOUND", 404, NotFound, false, "This does not exist.";
     MethodNotAllowed = "METHOD_NOT_ALLOWED", 405, Validation, false, "This path does not take this method.";

@@ -147,7 +147,10 @@ async fn answer<F: Function, P: Platform, I: Incoming>(
             return Ok(preflight(platform, incoming, &allow));
         }
         Found::OtherMethods(allow) => {
-            return Err(Error::new(Code::MethodNotAllowed).with_header("allow", allow));
+            let how = format!("This path takes {allow} alone.");
+            return Err(Error::new(Code::MethodNotAllowed)
+                .with_message(how)
+                .with_header("allow", allow));
         }
         Found::Nothing => return Err(Error::new(F::ELSEWHERE)),
     };

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use crate::fields::not_json;
 use crate::http::{Code, Error};
 use crate::time::{DAY, MINUTE, Millis};
 
@@ -106,15 +107,6 @@ pub(super) fn read(body: &[u8], now: Millis) -> Result<Vec<Item>, Error> {
         .into_iter()
         .map(|item| read_item(item.get(), now))
         .collect())
-}
-
-fn not_json(error: &serde_json::Error) -> Error {
-    let message = format!(
-        "The body is not valid JSON (line {}, column {}).",
-        error.line(),
-        error.column()
-    );
-    Error::new(Code::InvalidJson).with_message(message)
 }
 
 fn read_item(text: &str, now: Millis) -> Item {
