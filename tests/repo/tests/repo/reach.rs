@@ -43,6 +43,7 @@ const LED_OTHERWISE: [(&str, &[&str]); 9] = [
             "auth.switch_session",
             "closing.close",
             "closing.close_tenants",
+            "closing.end_invitations",
             "closing.end_sessions",
             "closing.leave",
             "closing.lock",
