@@ -6,6 +6,7 @@
 import { writeFileSync } from "node:fs";
 import { Api } from "./api.mjs";
 import { client } from "./client.mjs";
+import { issuer } from "./issuer.mjs";
 import { jose } from "./jose.mjs";
 import { oauth2 } from "./oauth2.mjs";
 import { otplib } from "./otplib.mjs";
@@ -17,6 +18,7 @@ const cases = [
   ["jose", "verifies_our_access_tokens", ["A-13"], jose],
   ["PyJWT", "verifies_our_access_tokens", ["A-13"], python && ((api) => pyjwt(api, python))],
   ["otplib", "enrols_and_signs_in", ["D-02", "D-04"], otplib],
+  ["jose as issuer", "signs_what_we_exchange", ["A-22"], issuer],
   ["oauth2-mock-server", "signs_in_through_us", ["D-11", "D-12"], oauth2],
   ["client", "refreshes_and_tells", ["A-46"], client],
 ];
@@ -39,7 +41,7 @@ for (const [name, does, rows, run] of cases) {
     process.exitCode = 1;
   }
   const ms = Math.round(performance.now() - started);
-  const test = `counterparts::${name}_${does}`;
+  const test = `counterparts::${name.replaceAll(" ", "_")}_${does}`;
   lines.push(JSON.stringify({ stack, test, group: "counterparts", rows, outcome, ms }));
 }
 writeFileSync(results, `${lines.join("\n")}\n`);

@@ -1,10 +1,10 @@
 //! What one isolate keeps between requests.
 
-use core::cell::{Cell, RefCell};
+use core::cell::{Cell, OnceCell, RefCell};
 use std::collections::BTreeMap;
 
 use crate::audit::AuditKeys;
-use crate::auth::oauth::Endpoints;
+use crate::auth::oauth::{Endpoints, Issuer, KeySet};
 use crate::auth::password::Memory;
 use crate::auth::token::{TokenCache, TokenKeys};
 use crate::config::{Config, ConfigError, VARIABLES};
@@ -41,6 +41,10 @@ pub struct Ready {
     pub key_tenants: RefCell<KeyTenants>,
     /// Endpoints of OAuth providers, as discovered.
     pub oauth_endpoints: RefCell<BTreeMap<String, Endpoints>>,
+    /// Issuers whose tokens are exchanged, or what is wrong with their list.
+    pub issuers: OnceCell<Result<Vec<Issuer>, String>>,
+    /// Keys of those issuers, by their ids.
+    pub issuer_keys: RefCell<BTreeMap<String, KeySet>>,
     /// How often API keys were used.
     pub uses: RefCell<Uses>,
     /// What was counted and is not written yet.
@@ -99,6 +103,8 @@ impl App {
             proxy_warned: Cell::default(),
             key_tenants: RefCell::default(),
             oauth_endpoints: RefCell::default(),
+            issuers: OnceCell::new(),
+            issuer_keys: RefCell::default(),
             uses: RefCell::default(),
             metrics: RefCell::default(),
             hashing: Memory::default(),

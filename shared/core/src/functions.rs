@@ -1,6 +1,6 @@
 //! All functions in one list: who owns a path, and every route and statement of the product.
 
-use crate::auth::{Accounts, Auth, Mfa, Oauth, Profile};
+use crate::auth::{Accounts, Auth, Exchange, Mfa, Oauth, Profile};
 use crate::billing::Billing;
 use crate::health::Health;
 use crate::http::{Found, Function, Incoming, Response, RouteInfo, find, serve as serve_one};
@@ -26,6 +26,7 @@ macro_rules! for_each_function {
             Profile,
             Mfa,
             Oauth,
+            Exchange,
             Organizations,
             Members,
             Resources,

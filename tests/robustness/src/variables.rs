@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use edgekeep_core::app::App;
 
 /// What makes a test server one that production accepts.
-pub const PRODUCTION: [(&str, &str); 18] = [
+pub const PRODUCTION: [(&str, &str); 19] = [
     ("ENVIRONMENT", "production"),
     ("TEST_CLOCK", "false"),
     ("TRUSTED_PROXIES", ""),
@@ -15,6 +15,7 @@ pub const PRODUCTION: [(&str, &str); 18] = [
     ("GATEWAY_URL", "https://api.acme.test"),
     ("FRONTEND_URL", "https://app.acme.test"),
     ("OAUTH_PROVIDERS", ""),
+    ("EXTERNAL_ISSUERS", ""),
     ("JWT_SECRET", "q1Zl8TjVnB5xWc2RyUo7KmPd4GhSf9Ae"),
     ("JWT_REFRESH_SECRET", "w2Xk9UiYmN6zVb3TtRp8LqJs5FgDh0Ce"),
     ("SERVICE_JWT_SECRET", "e3Cj0OhPlM7aBv4YrEu9KwHd6SfGi1Qx"),

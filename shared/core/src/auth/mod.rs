@@ -25,7 +25,7 @@ pub mod token;
 
 pub use account_routes::Accounts;
 pub use mfa::Mfa;
-pub use oauth::Oauth;
+pub use oauth::{Exchange, Oauth};
 pub use profile_routes::Profile;
 pub(crate) use register::email;
 pub use routes::Auth;

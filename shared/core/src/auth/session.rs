@@ -50,6 +50,10 @@ impl Keep {
     }
 }
 
+/// How a session was proven that began with another issuer's token: by no sign-in that we saw, so
+/// it never counts as fresh.
+pub(super) const EXCHANGED: &str = "ext";
+
 /// Somebody who has proven who they are.
 pub(super) struct SignIn<'a> {
     pub(super) user: &'a str,

@@ -12,6 +12,7 @@ mod variables;
 use core::fmt;
 
 pub use features::{Feature, Features};
+pub(crate) use secrets::is_sample;
 pub use variables::{VARIABLES, Variable};
 
 use crate::auth::oauth::provider::Provider;
@@ -149,6 +150,8 @@ pub struct Config {
     pub session_max: i64,
     /// `OAUTH_PROVIDERS`
     pub oauth: Vec<Provider>,
+    /// `EXTERNAL_ISSUERS`, read by the one function that needs it.
+    pub external_issuers: Option<Secret>,
     /// `DB_POOL_MAX`
     pub pool_max: usize,
     /// `MAX_BODY_BYTES`
@@ -214,6 +217,7 @@ impl Config {
             session_idle: from.span("SESSION_IDLE_HOURS", 168, 1..=720, HOUR),
             session_max: from.span("SESSION_MAX_DAYS", 30, 1..=365, DAY),
             oauth: from.oauth_providers(),
+            external_issuers: from.value("EXTERNAL_ISSUERS").map(Secret),
             pool_max: from.size("DB_POOL_MAX", 16, 1..=100),
             max_body_bytes: from.size("MAX_BODY_BYTES", 1_048_576, 1_024..=10_485_760),
             test_clock: from.test_clock(),

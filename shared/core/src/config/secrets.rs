@@ -207,7 +207,8 @@ fn is_header_value(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
-fn is_sample(text: &str) -> bool {
+/// Whether it looks like a value of an example, or like typed by hand.
+pub(crate) fn is_sample(text: &str) -> bool {
     let lower = text.to_ascii_lowercase();
     let different: std::collections::BTreeSet<char> = text.chars().take(256).collect();
     let repeats = text.chars().count() >= MIN_DIFFERENT && different.len() < MIN_DIFFERENT;

@@ -379,3 +379,36 @@ fn secrets_do_not_show_in_debug_output() {
     let text = format!("{:?}", load(&good()).unwrap());
     assert!(!text.contains("Zm9v") && !text.contains("re_M7"), "{text}");
 }
+
+/// Rows: A-22
+#[test]
+fn one_id_means_one_issuer_and_one_secret_one_purpose() {
+    let with = |external: &str| {
+        let mut values = good();
+        values.insert(
+            "OAUTH_PROVIDERS",
+            r#"[{"id":"acme","issuer":"https://id.acme.test","client_id":"a","client_secret":"b"}]"#,
+        );
+        let text = format!("[{{{external}}}]");
+        let loaded = Config::load(|name| match name {
+            "EXTERNAL_ISSUERS" => Some(text.clone()),
+            name => values.get(name).map(|text| (*text).to_owned()),
+        });
+        crate::auth::oauth::Issuer::configured(&loaded.unwrap()).is_ok()
+    };
+    for (issuer, subject, agrees) in [
+        ("https://id.acme.test", "sub", true),
+        ("https://id.acme.test", "email", false),
+        ("https://other.test", "sub", false),
+    ] {
+        let external = format!(
+            r#""id":"acme","issuer":"{issuer}","audience":"a","jwks_url":"https://k",
+                "claims":{{"subject":"{subject}"}}"#
+        );
+        assert_eq!(with(&external), agrees, "{issuer} {subject}");
+    }
+    let shared =
+        |secret: &str| format!(r#""id":"b","issuer":"i","audience":"a","secret":"{secret}""#);
+    assert!(with(&shared("q1Zl8TjVnB5xWc2RyUo7KmPd4GhSf9Ae")));
+    assert!(!with(&shared(good()["JWT_SECRET"])));
+}

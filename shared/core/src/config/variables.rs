@@ -174,6 +174,11 @@ pub const VARIABLES: &[Variable] = &[
         Some(""),
         "sign-in through others: a JSON list (docs/oauth.md)",
     ),
+    secret(
+        "EXTERNAL_ISSUERS",
+        Some(""),
+        "issuers whose tokens are exchanged for ours: a JSON list (docs/oauth.md)",
+    ),
     plain("LOG_LEVEL", "info", "debug, info, warn or error"),
     plain(
         "RATE_LIMITS",

@@ -115,6 +115,19 @@ pub const ORGANIZATIONS_USER: Rule = Rule {
     window: 24 * 60 * MINUTE,
 };
 
+/// Requests to an issuer for keys when there are none: isolates that start at the same time.
+pub const JWKS_FIRST: Rule = Rule {
+    name: "jwks.first",
+    hits: 20,
+    window: MINUTE,
+};
+/// The same because a token names a key that is not among those there are, which anybody can do.
+pub const JWKS_AGAIN: Rule = Rule {
+    name: "jwks.again",
+    hits: 1,
+    window: MINUTE,
+};
+
 impl Rule {
     pub(super) fn key(&self, subject: &str) -> String {
         // A hash: neither addresses nor e-mail addresses stand in the table.

@@ -131,6 +131,8 @@ pub const OPEN: &[&str] = &[
     "GET /api/v1/auth/oauth",
     "GET /api/v1/auth/oauth/:provider/start",
     "GET /api/v1/auth/oauth/:provider/callback",
+    // It takes another issuer's token.
+    "POST /api/v1/auth/token/exchange",
     // By Stripe's signature.
     "POST /webhooks/stripe",
     // Not in staging or production.

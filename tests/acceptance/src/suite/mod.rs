@@ -16,6 +16,7 @@ mod billing;
 mod breaches;
 mod docs;
 mod email_change;
+mod exchange;
 mod guard;
 mod guides;
 mod health;
@@ -70,7 +71,7 @@ use tests;
 pub const SETS: [(&str, &[&str]); 1] = [(
     "security",
     &[
-        "auth", "sessions", "tokens", "rotation", "access", "members", "mfa", "lockout",
+        "auth", "sessions", "tokens", "rotation", "exchange", "access", "members", "mfa", "lockout",
     ],
 )];
 
@@ -87,6 +88,7 @@ pub fn all() -> Vec<Test> {
         tokens::tests(),
         rotation::tests(),
         oauth::tests(),
+        exchange::tests(),
         accounts::tests(),
         lockout::tests(),
         passwords::tests(),

@@ -65,6 +65,7 @@ fn every_route_of_a_feature_says_so() {
     let begins = [
         ("auth.register", Feature::Registration),
         ("oauth.", Feature::Oauth),
+        ("exchange.", Feature::Oauth),
         ("api_keys.", Feature::ApiKeys),
         ("invitations.", Feature::Invitations),
         ("jobs.", Feature::Jobs),

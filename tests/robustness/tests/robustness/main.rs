@@ -8,6 +8,7 @@ mod accounts;
 mod audit;
 mod clients;
 mod denied;
+mod exchange;
 mod faults;
 mod faults_of_accounts;
 mod faults_of_factors;

@@ -28,7 +28,7 @@ impl Owner {
         if self.is_fresh(now) {
             return Ok(None);
         }
-        let how = "Sign in again through your provider: this session is older than ten minutes.";
+        let how = "Sign in anew through your provider, at most ten minutes before.";
         Err(refused(how))
     }
 }

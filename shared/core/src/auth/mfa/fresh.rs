@@ -3,6 +3,7 @@
 use super::answer::{Answer, Proof, judge};
 use super::store::Owner;
 use crate::auth::password::{self, MAX_CHARS};
+use crate::auth::session::EXCHANGED;
 use crate::fields::Fields;
 use crate::guard::lockout::MFA;
 use crate::http::{Actor, Code, Context, Error};
@@ -29,8 +30,10 @@ impl Given {
 }
 
 impl Owner {
+    /// Whether somebody signed in just now. Who exchanges a token has not: whoever has got hold
+    /// of one can do that again and again until it runs out.
     pub(super) fn is_fresh(&self, now: Millis) -> bool {
-        now.since(Millis(self.signed_in_at)) <= FRESH
+        self.amr != EXCHANGED && now.since(Millis(self.signed_in_at)) <= FRESH
     }
 }
 
@@ -51,7 +54,7 @@ pub(super) async fn first<P: Platform>(
     if owner.is_fresh(cx.now) {
         return Ok(());
     }
-    let how = "Sign in again, or send your password: this session is older than ten minutes.";
+    let how = "Send your password, or sign in anew, at most ten minutes before.";
     let password = given.password.as_deref().ok_or_else(|| refused(how))?;
     let nothing = Answer::Code(String::new());
     let rows = cx.batch(&nothing.statements(&actor.user, cx.now)).await?;

@@ -9,14 +9,14 @@ use super::flow::{Flow, Linker};
 use super::profile::Person;
 use super::provider::Provider;
 use super::store::{
-    BY_IDENTITY, INSERT_VERIFIED, LINK, LINK_OWN, LIST, LIVES, LOCK, RECORD_LINKED,
+    BY_EMAIL, BY_IDENTITY, INSERT_VERIFIED, LINK, LINK_OWN, LIST, LIVES, LOCK, RECORD_LINKED,
     RECORD_UNLINKED, TAKE_OVER, UNLINK,
 };
 use crate::audit::Entry;
-use crate::auth::accounts::{ACCOUNT, Account, INSERT_FOUNDER, INSERT_TENANT};
+use crate::auth::accounts::{Account, INSERT_FOUNDER, INSERT_TENANT};
 use crate::auth::mfa::{self, Again, Given};
 use crate::auth::password;
-use crate::auth::session::{self, SignIn};
+use crate::auth::session::{self, Keep, SignIn};
 use crate::config::Feature;
 use crate::fields::Fields;
 use crate::guard::identity::Credential;
@@ -26,8 +26,21 @@ use crate::sql::{Row, Statement};
 use crate::tenancy::{Role, TenantId};
 use crate::time::Millis;
 
-/// How such a session was proven: by another provider.
-const AMR: &str = "fed";
+/// How a session was proven that began at another provider.
+const FEDERATED: &str = "fed";
+
+/// The way by which a person comes in.
+pub(super) struct Way<'a> {
+    /// Whose word for them it is.
+    pub(super) provider: &'a str,
+    /// By what it is proven.
+    pub(super) amr: &'static str,
+    pub(super) keep: Keep,
+    /// Whether somebody new gets an account.
+    pub(super) create: bool,
+    /// Where the session is to be; where they came in last, if it does not matter.
+    pub(super) tenant: Option<&'a str>,
+}
 
 /// Signs the person in, or links them to the user who asked for it.
 pub(super) async fn admit<P: Platform>(
@@ -39,24 +52,40 @@ pub(super) async fn admit<P: Platform>(
     if let Some(linker) = flow.link() {
         return join(cx, provider, person, linker).await;
     }
-    match sign_in(cx, provider, flow, person).await {
+    let way = Way {
+        provider: &provider.id,
+        amr: FEDERATED,
+        keep: flow.keep(),
+        create: true,
+        tenant: None,
+    };
+    enter_by(cx, &way, person).await
+}
+
+/// Signs the person in.
+pub(super) async fn enter_by<P: Platform>(
+    cx: &Context<'_, P>,
+    way: &Way<'_>,
+    person: &Person,
+) -> Result<Reply, Error> {
+    match sign_in(cx, way, person).await {
         // Two first sign-ins at once: the slower finds what the faster made.
-        Err(error) if error.code() == Code::Internal => sign_in(cx, provider, flow, person).await,
+        Err(error) if error.code() == Code::Internal => sign_in(cx, way, person).await,
         outcome => outcome,
     }
 }
 
 async fn sign_in<P: Platform>(
     cx: &Context<'_, P>,
-    provider: &Provider,
-    flow: &Flow,
+    way: &Way<'_>,
     person: &Person,
 ) -> Result<Reply, Error> {
     let email = person.verified_email.as_deref();
+    let there = || way.tenant.unwrap_or_default().into();
     let rows = cx
         .batch(&[
-            BY_IDENTITY.bind([provider.id.as_str().into(), person.subject.as_str().into()]),
-            ACCOUNT.bind([email.unwrap_or_default().into()]),
+            BY_IDENTITY.bind([way.provider.into(), person.subject.as_str().into(), there()]),
+            BY_EMAIL.bind([email.unwrap_or_default().into(), there()]),
         ])
         .await?;
     let account = |index: usize| -> Result<Option<Account>, DatabaseError> {
@@ -64,12 +93,12 @@ async fn sign_in<P: Platform>(
         row.map(Account::from_row).transpose()
     };
     if let Some(account) = account(0)? {
-        return enter(cx, flow, &account, Vec::new()).await;
+        return enter(cx, way, &account, Vec::new()).await;
     }
     let Some(email) = email else {
         return Err(Error::new(Code::OauthEmailUnverified));
     };
-    let link = |user: &str| link(cx, provider, person, user);
+    let link = |user: &str| link(cx, way.provider, person, user);
     if let Some(mut account) = account(1)? {
         let mut also = vec![link(&account.user)];
         if !account.verified {
@@ -84,9 +113,12 @@ async fn sign_in<P: Platform>(
             cx,
             &account.user,
             "auth.identity_linked",
-            &provider.id,
+            way.provider,
         )?);
-        return enter(cx, flow, &account, also).await;
+        return enter(cx, way, &account, also).await;
+    }
+    if !way.create {
+        return Err(Error::new(Code::Forbidden));
     }
     if !cx.config()?.features.on(Feature::Registration) {
         let closed = "New accounts are not taken here.";
@@ -115,19 +147,19 @@ async fn sign_in<P: Platform>(
         INSERT_TENANT.bind(&tenant, ["My company".into(), cx.now.into(), user.into()]),
         INSERT_FOUNDER.bind(&tenant, [user.into(), cx.now.into()]),
         link(user),
-        recorded(cx, user, "auth.register", &provider.id)?,
+        recorded(cx, user, "auth.register", way.provider)?,
     ];
-    enter(cx, flow, &account, also).await
+    enter(cx, way, &account, also).await
 }
 
 fn link<P: Platform>(
     cx: &Context<'_, P>,
-    provider: &Provider,
+    provider: &str,
     person: &Person,
     user: &str,
 ) -> Statement {
     LINK.bind([
-        provider.id.as_str().into(),
+        provider.into(),
         person.subject.as_str().into(),
         user.into(),
         cx.now.into(),
@@ -136,19 +168,23 @@ fn link<P: Platform>(
 
 async fn enter<P: Platform>(
     cx: &Context<'_, P>,
-    flow: &Flow,
+    way: &Way<'_>,
     account: &Account,
     also: Vec<Statement>,
 ) -> Result<Reply, Error> {
     if account.disabled {
         return Err(Error::new(Code::CredentialsInvalid));
     }
+    // The issuer named it; that they are its member is a row of ours.
+    if way.tenant.is_some_and(|tenant| tenant != account.tenant) {
+        return Err(Error::new(Code::Forbidden));
+    }
     let who = SignIn {
         user: &account.user,
         tenant: &account.tenant,
         role: &account.role,
-        amr: AMR,
-        keep: flow.keep(),
+        amr: way.amr,
+        keep: way.keep,
     };
     // The provider's word is one factor, whatever it asked for itself.
     let rows = cx.query(mfa::FACTORS_ON.bind([who.user.into()])).await?;

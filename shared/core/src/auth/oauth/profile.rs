@@ -219,7 +219,7 @@ async fn github<P: Platform>(
     person(user.id.to_string(), own.map(|own| own.address))
 }
 
-fn person(subject: String, email: Option<String>) -> Result<Person, Error> {
+pub(super) fn person(subject: String, email: Option<String>) -> Result<Person, Error> {
     let plain =
         |text: &str| !text.is_empty() && text.len() <= 255 && !text.chars().any(char::is_control);
     if !plain(&subject) {

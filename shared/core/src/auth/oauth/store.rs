@@ -4,7 +4,8 @@ use crate::auth::accounts::account_columns;
 use crate::auth::mfa::claimed;
 
 crate::queries! {
-    /// `?1` provider, `?2` subject there. The newest membership is where the session starts.
+    /// `?1` provider, `?2` subject there, `?3` the tenant where the session is to start, or ''. It starts
+    /// in the newest membership if that is none of theirs.
     BY_IDENTITY: SystemQuery = "oauth.by_identity", concat!("
         SELECT ", account_columns!(), "
         FROM identities i
@@ -12,7 +13,15 @@ crate::queries! {
         JOIN memberships m ON m.user_id = u.id
         JOIN tenants t ON t.id = m.tenant_id
         WHERE i.provider = ?1 AND i.subject = ?2 AND t.deleted_at IS NULL
-        ORDER BY m.created_at DESC, m.tenant_id LIMIT 1");
+        ORDER BY m.tenant_id = ?3 DESC, m.created_at DESC, m.tenant_id LIMIT 1");
+    /// `?1` address, `?2` as above.
+    BY_EMAIL: SystemQuery = "oauth.by_email", concat!("
+        SELECT ", account_columns!(), "
+        FROM users u
+        JOIN memberships m ON m.user_id = u.id
+        JOIN tenants t ON t.id = m.tenant_id
+        WHERE u.email = ?1 AND t.deleted_at IS NULL
+        ORDER BY m.tenant_id = ?2 DESC, m.created_at DESC, m.tenant_id LIMIT 1");
     /// `?1` provider, `?2` subject, `?3` user, `?4` now: only if that user exists. A subject that
     /// is linked already stays where it is.
     LINK: SystemQuery = "oauth.link", "
