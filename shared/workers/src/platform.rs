@@ -20,8 +20,9 @@ use crate::key_value::Kv;
 use crate::outbound::{Fetch, JobsQueue};
 
 thread_local! {
-    /// Variables and secrets change only with a deployment, which starts new isolates.
-    static APP: OnceCell<Rc<App>> = const { OnceCell::new() };
+    /// Variables and secrets change only with a deployment, which starts new isolates. What lives as
+    /// long as the isolate is never dropped, and no function carries the kilobyte of code for that.
+    static APP: OnceCell<&'static App> = const { OnceCell::new() };
 }
 
 /// The ports on Cloudflare Workers. A clone is another handle to the same request.
@@ -30,7 +31,7 @@ pub struct Workers(Rc<Parts>);
 
 #[derive(Debug)]
 struct Parts {
-    app: Rc<App>,
+    app: &'static App,
     bindings: Rc<Bindings>,
     lifetime: Lifetime,
     // Bindings are looked up when they are first used: each costs a call into JavaScript.
@@ -58,7 +59,7 @@ impl Workers {
     }
 
     fn living(env: Env, lifetime: Lifetime) -> Self {
-        let app = APP.with(|app| Rc::clone(app.get_or_init(|| Rc::new(load(&env)))));
+        let app = APP.with(|app| *app.get_or_init(|| Box::leak(Box::new(load(&env)))));
         let bindings: Rc<Bindings> = Rc::new(env.unchecked_into());
         Self(Rc::new(Parts {
             app,
@@ -98,7 +99,7 @@ impl Platform for Workers {
     type Queue = JobsQueue;
 
     fn app(&self) -> &App {
-        &self.0.app
+        self.0.app
     }
 
     fn database(&self) -> Result<&D1, Missing> {
