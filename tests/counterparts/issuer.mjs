@@ -19,7 +19,7 @@ export async function issuer(api) {
     response.writeHead(found ? 200 : 404, { "content-type": "application/json", connection: "close" });
     response.end(JSON.stringify(found ? { keys: published } : {}));
   });
-  const port = new URL(process.env.OAUTH_HOST).port;
+  const port = Number(new URL(process.env.OAUTH_HOST).port);
   await new Promise((resolve, reject) => server.once("error", reject).listen(port, "127.0.0.1", resolve));
   try {
     for (const alg of TAKEN) await accepted(api, alg, keys.get(alg).privateKey);

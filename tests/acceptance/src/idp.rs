@@ -3,15 +3,8 @@
 //! It keeps nothing. A test that plays the person at the provider writes what the provider would
 //! know into the code itself; the token endpoint checks client, redirect URI and PKCE against it
 //! and answers with those claims.
-//!
-//! Below `/external` it is an issuer whose tokens are exchanged: it publishes keys, more as they are
-//! announced, and counts how often it is asked for them.
 
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
-
-use ed25519_dalek::SigningKey;
-use edgekeep_core::crypto::{base64url, digest, fingerprint, from_base64url};
+use edgekeep_core::crypto::{base64url, fingerprint, from_base64url};
 use serde_json::{Value, json};
 
 use crate::others::{Asked, base};
@@ -34,14 +27,7 @@ pub fn code(query: &[(String, String)], claims: &Value) -> String {
 
 pub fn answer(asked: &Asked) -> (u16, Value) {
     let issuer = base();
-    let (path, query) = asked.path.split_once('?').unwrap_or((&asked.path, ""));
-    match path {
-        "/external/jwks" => (200, published()),
-        "/external/announce" => {
-            ANNOUNCED.lock().unwrap().push(query.to_owned());
-            (200, json!({}))
-        }
-        "/external/asked" => (200, json!(ASKED.load(Ordering::SeqCst))),
+    match asked.path.as_str() {
         "/.well-known/openid-configuration" => (
             200,
             json!({
@@ -51,7 +37,7 @@ pub fn answer(asked: &Asked) -> (u16, Value) {
             }),
         ),
         "/token" => exchange(&asked.body).unwrap_or((400, json!({"error": "invalid_grant"}))),
-        "/user" | "/user/emails" => {
+        path @ ("/user" | "/user/emails") => {
             let bearer = asked.header("authorization");
             let claims = claims_of(bearer.trim_start_matches("Bearer "));
             let shown = if path == "/user" {
@@ -63,33 +49,6 @@ pub fn answer(asked: &Asked) -> (u16, Value) {
         }
         _ => (404, json!({})),
     }
-}
-
-static ANNOUNCED: Mutex<Vec<String>> = Mutex::new(Vec::new());
-static ASKED: AtomicU64 = AtomicU64::new(0);
-
-/// The issuer's key with that id.
-pub fn external_key(kid: &str) -> SigningKey {
-    SigningKey::from_bytes(&digest(&[b"external", kid.as_bytes()]))
-}
-
-fn published() -> Value {
-    ASKED.fetch_add(1, Ordering::SeqCst);
-    let announced = ANNOUNCED.lock().unwrap();
-    let kids = ["first"]
-        .into_iter()
-        .chain(announced.iter().map(String::as_str));
-    let ours = kids.map(|kid| {
-        let x = base64url(external_key(kid).verifying_key().as_bytes());
-        json!({"kty": "OKP", "crv": "Ed25519", "x": x, "kid": kid, "use": "sig", "alg": "EdDSA"})
-    });
-    // Other kinds of keys stand beside it, as they do in life.
-    let others = [
-        json!({"kty": "oct", "kid": "first", "k": "c2VjcmV0"}),
-        json!({"kty": "RSA", "kid": "enc", "use": "enc", "n": "AQAB", "e": "AQAB"}),
-        json!({"kty": "XYZ"}),
-    ];
-    json!({"keys": others.into_iter().chain(ours).collect::<Vec<_>>()})
 }
 
 fn claims_of(token: &str) -> Value {

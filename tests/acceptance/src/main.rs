@@ -21,6 +21,7 @@ mod demo;
 mod fixture;
 mod forge;
 mod idp;
+mod issuer;
 mod others;
 mod prometheus;
 mod runner;

@@ -1,12 +1,13 @@
 //! What the server asks over the network, played by the suite: a provider to sign in through
-//! ([`idp`]) and Have I Been Pwned ([`breaches`]), both at the address that `OAUTH_HOST` and
-//! `HIBP_API_BASE` of the server's variables name.
+//! ([`idp`]), an issuer whose tokens are exchanged ([`issuer`]) and Have I Been Pwned
+//! ([`breaches`]), all at the address that `OAUTH_HOST`, `EXTERNAL_ISSUERS` and `HIBP_API_BASE` of
+//! the server's variables name.
 
 use std::io::{BufRead, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::thread;
 
-use crate::{breaches, idp};
+use crate::{breaches, idp, issuer};
 
 /// Where they answer; the provider's issuer.
 pub fn base() -> String {
@@ -78,7 +79,11 @@ fn answer(mut stream: TcpStream) {
     let told = if asked.path.starts_with("/range/") {
         breaches::answer(asked)
     } else {
-        let (status, body) = idp::answer(&asked);
+        let (status, body) = if asked.path.starts_with("/external/") {
+            issuer::answer(&asked.path)
+        } else {
+            idp::answer(&asked)
+        };
         Some((status, body.to_string()))
     };
     // Without an answer the connection just ends.

@@ -1,5 +1,5 @@
 //! Tokens of other issuers, exchanged for a session of ours. `ext` and `shared` of
-//! tests/acceptance/vars; the first publishes its keys (idp.rs), the second shares a secret.
+//! tests/acceptance/vars; the first publishes its keys (issuer.rs), the second shares a secret.
 
 use serde_json::{Value, json};
 
@@ -10,7 +10,7 @@ use crate::fixture::{
     PASSWORD, accept, founder, invite, login, mail_token, new_email, register, text,
 };
 use crate::forge::{self, Forged};
-use crate::{idp, others};
+use crate::issuer;
 
 const MINUTE: i64 = 60_000;
 
@@ -43,7 +43,7 @@ fn token(claims: &Value) -> String {
 fn token_by(kid: &str, claims: &Value) -> String {
     let header = json!({"alg": "EdDSA", "typ": "JWT", "kid": kid});
     let message = forge::message(&header.to_string(), &claims.to_string());
-    forge::signed(&message, &idp::external_key(kid))
+    forge::signed(&message, &issuer::key(kid))
 }
 
 /// A person at the issuer that shares a secret, who wants into this tenant.
@@ -237,7 +237,7 @@ fn unknown_issuers_and_wrong_tokens_are_refused(api: &Api) {
         assert!(answer.header("www-authenticate").is_some());
     }
     exchange(api, &with("exp", json!(now - 1))).refused(401, "TOKEN_EXPIRED");
-    let key = idp::external_key("first");
+    let key = issuer::key("first");
     let claims = good.to_string();
     let headers = [
         json!({"alg": "none", "kid": "first"}),
@@ -254,7 +254,7 @@ fn unknown_issuers_and_wrong_tokens_are_refused(api: &Api) {
         exchange(api, &forge::signed(&message, &key)).refused(401, "TOKEN_INVALID");
     }
     let message = forge::message(r#"{"alg":"EdDSA","kid":"first"}"#, &claims);
-    let another = forge::signed(&message, &idp::external_key("second"));
+    let another = forge::signed(&message, &issuer::key("second"));
     exchange(api, &another).refused(401, "TOKEN_INVALID");
     // What is public is no secret.
     let message = forge::message(r#"{"alg":"HS256","kid":"first"}"#, &claims);
@@ -324,32 +324,23 @@ fn external_tokens_open_no_route_by_themselves(api: &Api) {
     }
 }
 
-/// A request to the issuer that the suite plays.
-fn issuer(path: &str) -> Value {
-    let mut answer = ureq::get(format!("{}/external/{path}", others::base()))
-        .call()
-        .unwrap();
-    serde_json::from_slice(&answer.body_mut().read_to_vec().unwrap()).unwrap()
-}
-
 /// Alone: others' tokens with unknown keys would count too.
 fn new_keys_are_fetched_once_a_minute(api: &Api) {
     let person = person(api);
     exchange(api, &token(&person)).data(200);
-    let asked = || issuer("asked").as_u64().unwrap();
     // The keys that are known are not asked for again.
-    let before = asked();
+    let before = issuer::asked();
     for _ in 0..5 {
         exchange(api, &token(&person)).data(200);
     }
-    assert_eq!(asked(), before);
+    assert_eq!(issuer::asked(), before);
     // A new key works as soon as a minute is over, and costs one request.
     let kid = format!("rolled-{}", api.now().0);
-    issuer(&format!("announce?{kid}"));
+    issuer::announce(&kid);
     let rolled = token_by(&kid, &person);
     let late = 2 * MINUTE;
     exchanged(api, &rolled, late).data(200);
-    assert_eq!(asked(), before + 1);
+    assert_eq!(issuer::asked(), before + 1);
     // Key ids that somebody makes up cost nothing more, however many, and stop nobody else.
     let answers = api.parallel(24, |n| {
         let made_up = token_by(&format!("made-up-{n}-{kid}"), &person);
@@ -357,11 +348,11 @@ fn new_keys_are_fetched_once_a_minute(api: &Api) {
         exchanged(api, &rolled, late + 1_000).status
     });
     assert!(answers.iter().all(|status| *status == 200), "{answers:?}");
-    assert_eq!(asked(), before + 1);
+    assert_eq!(issuer::asked(), before + 1);
     // Nor do they a minute later, but for one request.
     api.parallel(24, |n| {
         let made_up = token_by(&format!("later-{n}-{kid}"), &person);
         exchanged(api, &made_up, late + 2 * MINUTE).refused(401, "TOKEN_INVALID");
     });
-    assert_eq!(asked(), before + 2);
+    assert_eq!(issuer::asked(), before + 2);
 }

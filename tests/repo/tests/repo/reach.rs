@@ -70,7 +70,7 @@ const LED_OTHERWISE: [(&str, &[&str]); 9] = [
     ),
     (
         "a sign-in finds out where its user is a member",
-        &["accounts.by_email", "oauth.by_identity"],
+        &["accounts.by_email", "oauth.by_email", "oauth.by_identity"],
     ),
     (
         "a key that is a hash over tenant, caller and action",
