@@ -60,7 +60,10 @@ pub fn run(api: &Api) {
     );
     step("The token is worth nothing now", "GET /api/v1/auth/me");
     refused(&api.get("/api/v1/auth/me").bearer(&access).send(), 401);
-    println!("\nThat was the whole journey. The routes and who may call them: docs/roles.md");
+    println!(
+        "\nThat was the whole journey. Every route: {}/docs; who may call them: docs/roles.md",
+        api.base()
+    );
 }
 
 fn meter(api: &Api, key: &str) {

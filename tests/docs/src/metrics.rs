@@ -40,6 +40,7 @@ scrape_configs:
 ```
 
 ```sh
+. ./.dev.vars    # the token of a laptop
 curl http://127.0.0.1:8787/metrics -H \"authorization: Bearer $METRICS_TOKEN\"
 ```
 

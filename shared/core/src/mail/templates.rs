@@ -119,9 +119,9 @@ impl Template {
             },
             // Without the organisation's name: it would be a stranger's text in our mail.
             Self::Invitation => Letter {
-                subject: "You have been invited to join an organisation",
+                subject: "You have been invited to join an organization",
                 before: format!(
-                    "On {when} somebody invited this address to join their organisation. Open this \
+                    "On {when} somebody invited this address to join their organization. Open this \
                      link within seven days, and sign in or register with this address:"
                 ),
                 link: Some(format!(

@@ -84,7 +84,7 @@ fn check<P: Platform>(cx: &Context<'_, P>, row: &Row) -> Result<(), Error> {
         return Err(Error::new(Code::Forbidden).with_message(rule));
     }
     if row.opt_text(9)?.is_some() {
-        let rule = "You are a member of this organisation already.";
+        let rule = "You are a member of this organization already.";
         return Err(Error::new(Code::StateConflict).with_message(rule));
     }
     Ok(())

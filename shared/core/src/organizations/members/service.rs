@@ -20,7 +20,7 @@ use crate::tenancy::Held;
 use crate::time::{Millis, SECOND};
 
 const REFUSED: &str =
-    "An organisation needs a founder, or roles have changed meanwhile; look again.";
+    "An organization needs a founder, or roles have changed meanwhile; look again.";
 
 /// The members, newest first.
 pub(in super::super) async fn list<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
