@@ -116,8 +116,10 @@ pub(super) fn hash(ready: &Ready, password: &str, salt: [u8; 16]) -> Result<Stri
     Ok(phc.to_string())
 }
 
-/// Whether the password is right. `None` stands for an unknown account and takes as long.
+/// Whether the password is right. `None` stands for an unknown account and takes as long, and so
+/// does the empty text, which is what a closed account has.
 pub(super) fn verify(ready: &Ready, password: &str, stored: Option<&str>) -> Result<bool, Error> {
+    let stored = stored.filter(|stored| !stored.is_empty());
     let parsed = PasswordHash::new(stored.unwrap_or(UNUSABLE)).map_err(failed)?;
     let (Some(salt), Some(expected)) = (parsed.salt, parsed.hash) else {
         return Err(failed("a stored hash without salt or hash"));
@@ -187,6 +189,13 @@ mod tests {
         let parsed = PasswordHash::new(&ours).unwrap();
         let theirs = Argon2::default().verify_password(b"a pass phrase", &parsed);
         assert_eq!(theirs, Ok(()));
+    }
+
+    /// A request that was let in may read the account a moment after it was closed.
+    #[test]
+    fn a_closed_account_has_no_password_and_no_broken_one() {
+        assert!(!verify("correct horse battery", Some("")).unwrap());
+        assert!(!verify("", Some("")).unwrap());
     }
 
     #[test]
