@@ -7,7 +7,7 @@ use crate::answer::Answer;
 use crate::api::Api;
 use crate::fixture::{
     Founder, PASSWORD, accept, api_key, founder, give, invite, mail_token, member, send_events,
-    switch, text, walk_pages,
+    signed_in, switch, text, walk_pages,
 };
 
 tests! { "members":
@@ -17,6 +17,7 @@ tests! { "members":
     a_lowered_role_holds_on_the_next_request ["B-11" "A-32"];
     a_removed_member_is_out_at_once ["B-11" "A-32"];
     members_may_leave ["B-09"];
+    who_is_removed_everywhere_still_has_an_account ["B-09"];
     the_last_founder_stays ["B-01"];
     two_founders_cannot_both_be_demoted ["B-01"];
     members_of_other_tenants_do_not_exist ["L-05" "B-09"];
@@ -213,6 +214,35 @@ fn members_may_leave(api: &Api) {
     list(api, &admin).refused(401, "SESSION_ENDED");
     let listed = list(api, &founder).data(200);
     assert_eq!(listed.as_array().unwrap().len(), 1, "{listed}");
+}
+
+/// Whoever lets somebody in as a founder may lose the organisation to them, but not the account.
+fn who_is_removed_everywhere_still_has_an_account(api: &Api) {
+    let victim = founder(api);
+    let rival = member(api, &victim, "admin");
+    give(api, &victim, &rival, "founder").data(200);
+    remove(api, &rival, &victim).data(200);
+    let again = signed_in(api, &victim.email);
+    assert_ne!(again.tenant, victim.tenant);
+    assert_eq!(role_of(api, &again, &again), "founder");
+    let seen = api
+        .get("/api/v1/organizations/audit?action=organization.create")
+        .bearer(&again.access)
+        .send()
+        .data(200);
+    assert_eq!(seen[0]["change"]["after"]["user"], victim.user, "{seen}");
+    // Invited again, and gone by their own will: the other one is there still.
+    invite(api, &rival, &victim.email, "agent").data(201);
+    let token = mail_token(api, &victim.email);
+    accept(api, &again.access, &token).data(200);
+    let tokens = switch(api, &again.access, &rival.tenant).data(200);
+    api.delete(&format!("{MEMBERS}/me"))
+        .bearer(&text(&tokens["access_token"]))
+        .send()
+        .data(200);
+    let back = signed_in(api, &victim.email);
+    assert_eq!(back.tenant, again.tenant);
+    close(api, &back).data(200);
 }
 
 fn the_last_founder_stays(api: &Api) {

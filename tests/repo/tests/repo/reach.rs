@@ -14,7 +14,7 @@ use libtest_mimic::{Failed, Trial};
 use super::{catalog, databases, none};
 
 /// What leads a statement to the right rows where it is not the tenant.
-const LED_OTHERWISE: [(&str, &[&str]); 9] = [
+const LED_OTHERWISE: [(&str, &[&str]); 10] = [
     (
         "the one session that the caller's signed token names, or that the batch has just made",
         &[
@@ -71,6 +71,10 @@ const LED_OTHERWISE: [(&str, &[&str]); 9] = [
     (
         "a sign-in finds out where its user is a member",
         &["accounts.by_email", "oauth.by_email", "oauth.by_identity"],
+    ),
+    (
+        "who leaves a tenant or is taken out of it: whether they are a member anywhere else",
+        &["members.house"],
     ),
     (
         "a key that is a hash over tenant, caller and action",

@@ -3,20 +3,21 @@
 use serde_json::{Value as Json, json};
 
 use super::store::{
-    CHANGE, END_INVITATIONS, END_KEYS, END_REFRESH, END_SESSIONS, GET, LIST, RECORD_CHANGED,
+    CHANGE, END_INVITATIONS, END_KEYS, END_REFRESH, END_SESSIONS, GET, HOUSE, LIST, RECORD_CHANGED,
     RECORD_REMOVED, REMOVE,
 };
-use crate::audit::Record;
+use crate::audit::{Entry, Record};
 use crate::auth::token::ACCESS_SECONDS;
 use crate::fields::Fields;
 use crate::guard::policy::{Action, Resource, allow};
 use crate::http::{Actor, Code, Context, Error, Interrupt, Page, Reply};
 use crate::id::is_id;
 use crate::organizations::roles::{NAMED, may_grant, wanted};
+use crate::organizations::tenants::{INSERT_FOUNDER, RECORD_CREATED};
 use crate::organizations::{record, write};
 use crate::port::{DatabaseError, Platform};
-use crate::sql::{Row, TenantQuery, Value};
-use crate::tenancy::Held;
+use crate::sql::{Row, Statement, TenantQuery, Value};
+use crate::tenancy::{Held, Role, TenantId};
 use crate::time::{Millis, SECOND};
 
 const REFUSED: &str =
@@ -115,14 +116,38 @@ async fn take_out<P: Platform>(
     let end = |query: &'static TenantQuery| {
         query.bind(&actor.tenant, [user.into(), id.into(), cx.now.into()])
     };
-    let writes = vec![
+    let mut writes = vec![
         end(&END_SESSIONS),
         end(&END_KEYS),
         end(&END_INVITATIONS),
         REMOVE.bind(&actor.tenant, [user.into(), id.into()]),
     ];
+    writes.extend(house(cx, actor, user, id)?);
     write(cx, actor, record, writes, REFUSED).await?;
     Ok(Reply::ok(&json!({"status": "removed"})))
+}
+
+/// Gives who goes an organisation of their own if they are in no other.
+fn house<P: Platform>(
+    cx: &Context<'_, P>,
+    actor: &Actor,
+    user: &str,
+    removal: &str,
+) -> Result<[Statement; 3], Error> {
+    let tenant = TenantId::proven(cx.new_id("ten")?);
+    let entry = Entry {
+        tenant: Some(tenant.as_str()),
+        actor: &actor.user,
+        action: "organization.create",
+        target: tenant.as_str(),
+    };
+    let founded = json!({"before": null, "after": {"user": user, "role": Role::Founder.name()}});
+    let record = entry.record_change(cx, &RECORD_CREATED, &tenant, Some(&founded))?;
+    Ok([
+        HOUSE.bind(&tenant, [user.into(), removal.into(), cx.now.into()]),
+        INSERT_FOUNDER.bind(&tenant, [user.into(), cx.now.into()]),
+        record.statement,
+    ])
 }
 
 /// The record of a change to `member`, with what must still be true for it; `after` is null for

@@ -67,4 +67,12 @@ crate::queries! {
     END_INVITATIONS: TenantQuery = "members.end_invitations", crate::while_recorded!("
         UPDATE invitations SET revoked_at = ?4
         WHERE tenant_id = ?1 AND invited_by = ?2 AND accepted_at IS NULL AND revoked_at IS NULL");
+    /// `?1` a new tenant, `?2` user, `?3` record of their going, `?4` now. Who is left without any
+    /// organisation gets one, as with registration: they could not sign in otherwise, not even to
+    /// accept an invitation or to close their account.
+    HOUSE: TenantQuery = "members.house", "
+        INSERT INTO tenants (id, name, plan_id, created_at, updated_at)
+        SELECT ?1, 'My company', 'FREE', CAST(?4 AS BIGINT), CAST(?4 AS BIGINT) FROM audit_log
+        WHERE id = ?3 AND NOT EXISTS (SELECT 1 FROM memberships m
+            JOIN tenants t ON t.id = m.tenant_id WHERE m.user_id = ?2 AND t.deleted_at IS NULL)";
 }

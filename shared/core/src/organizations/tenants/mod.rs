@@ -4,4 +4,4 @@ mod service;
 mod store;
 
 pub(super) use service::{create, current, list, rename};
-pub(super) use store::QUERIES;
+pub(super) use store::{INSERT_FOUNDER, QUERIES, RECORD_CREATED};
