@@ -1,7 +1,7 @@
 //! Passwords: Argon2id with OWASP's parameters, kept as PHC strings.
 //!
 //! An isolate has one thread and hashing does not yield, so it hashes one password at a time, always
-//! in the same 19 MiB ([`Memory`]).
+//! in the same 19 MiB (`Memory`).
 
 use core::cell::RefCell;
 use core::fmt;
