@@ -11,7 +11,7 @@ use super::none;
 const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/core/src");
 
 /// Files that make a `TenantId`, each with what has proven it.
-const PROVEN: [(&str, &str); 14] = [
+const PROVEN: [(&str, &str); 15] = [
     ("auth/closing.rs", "the user's own memberships"),
     (
         "auth/mfa/challenge.rs",
@@ -41,6 +41,10 @@ const PROVEN: [(&str, &str); 14] = [
     (
         "organizations/invitations/accept.rs",
         "the row of an invitation whose token was shown",
+    ),
+    (
+        "organizations/members/service.rs",
+        "a tenant that is being made for who would be left without one",
     ),
     (
         "organizations/tenants/service.rs",
