@@ -121,8 +121,7 @@ async fn sign_in<P: Platform>(
         return Err(Error::new(Code::Forbidden));
     }
     if !cx.config()?.features.on(Feature::Registration) {
-        let closed = "New accounts are not taken here.";
-        return Err(Error::new(Code::FeatureDisabled).with_message(closed));
+        return Err(Error::new(Code::FeatureDisabled));
     }
     let account = Account {
         user: cx.new_id("usr")?,
