@@ -1,12 +1,13 @@
 //! The profile function's table.
 
-use super::{closing, email_change, session};
+use super::{closing, email_change, oauth, session};
+use crate::config::Feature;
 use crate::guard::rate_limit::RateClass;
 use crate::http::{Access, Context, Function, Interrupt, Reply, Route};
 use crate::port::Platform;
 use crate::tenancy::Permission;
 
-/// One's own account: what it is, its address, its end.
+/// One's own account: what it is, its address, its accounts at providers, its end.
 #[derive(Debug)]
 pub struct Profile;
 
@@ -21,6 +22,10 @@ pub enum Action {
     ChangeEmail,
     /// Agree to it, by the link to one of the two.
     ConfirmEmail,
+    /// List one's accounts at providers.
+    Identities,
+    /// Take one off.
+    Unlink,
 }
 
 impl Function for Profile {
@@ -54,6 +59,21 @@ impl Function for Profile {
             Access::Public,
         )
         .rate(RateClass::Auth),
+        Route::get(
+            "/api/v1/auth/identities",
+            "oauth.identities",
+            Action::Identities,
+            Access::Member(Permission::ProfileRead),
+        )
+        .feature(Feature::Oauth),
+        Route::delete(
+            "/api/v1/auth/identities/:provider",
+            "oauth.unlink",
+            Action::Unlink,
+            Access::Member(Permission::ProfileRead),
+        )
+        .feature(Feature::Oauth)
+        .rate(RateClass::Auth),
     ];
 
     async fn handle<P: Platform>(action: Action, cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
@@ -62,6 +82,8 @@ impl Function for Profile {
             Action::Close => closing::close(cx).await,
             Action::ChangeEmail => email_change::ask(cx).await,
             Action::ConfirmEmail => email_change::confirm(cx).await,
+            Action::Identities => oauth::identities(cx).await,
+            Action::Unlink => oauth::unlink(cx).await,
         }
     }
 }

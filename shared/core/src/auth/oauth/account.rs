@@ -251,7 +251,9 @@ fn identity_entry<'a>(user: &'a str, action: &'static str, provider: &'a str) ->
 }
 
 /// The caller's accounts at providers.
-pub(super) async fn identities<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
+pub(in crate::auth) async fn identities<P: Platform>(
+    cx: &Context<'_, P>,
+) -> Result<Reply, Interrupt> {
     let Credential::Member(claims) = cx.credential() else {
         return Err(Error::new(Code::AuthRequired).into());
     };
@@ -272,7 +274,7 @@ fn show(row: &Row) -> Result<Json, DatabaseError> {
 
 /// Takes a provider off the caller's account, unless it is the last way in. Proof anew is asked for:
 /// whoever has only a session must not lock the owner out.
-pub(super) async fn unlink<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
+pub(in crate::auth) async fn unlink<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
     let mut fields = Fields::parse_or_empty(cx.request.body)?;
     let given = Given::read(&mut fields)?;
     fields.finish()?;

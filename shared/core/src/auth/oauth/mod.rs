@@ -12,6 +12,7 @@ pub mod provider;
 mod routes;
 mod store;
 
+pub(super) use account::{identities, unlink};
 pub use external::Exchange;
 pub(crate) use external::{Issuer, KeySet};
 pub(crate) use profile::Endpoints;

@@ -1,6 +1,6 @@
 //! The oauth function's table.
 
-use super::{account, flow};
+use super::flow;
 use crate::config::Feature;
 use crate::guard::rate_limit::RateClass;
 use crate::http::{Access, Context, Function, Interrupt, Reply, Route};
@@ -22,10 +22,6 @@ pub enum Action {
     Callback,
     /// Add a provider to one's account.
     Link,
-    /// List one's accounts at providers.
-    Identities,
-    /// Take one off.
-    Unlink,
 }
 
 impl Function for Oauth {
@@ -64,21 +60,6 @@ impl Function for Oauth {
         )
         .feature(Feature::Oauth)
         .rate(RateClass::Auth),
-        Route::get(
-            "/api/v1/auth/identities",
-            "oauth.identities",
-            Action::Identities,
-            Access::Member(Permission::ProfileRead),
-        )
-        .feature(Feature::Oauth),
-        Route::delete(
-            "/api/v1/auth/identities/:provider",
-            "oauth.unlink",
-            Action::Unlink,
-            Access::Member(Permission::ProfileRead),
-        )
-        .feature(Feature::Oauth)
-        .rate(RateClass::Auth),
     ];
 
     async fn handle<P: Platform>(action: Action, cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
@@ -87,8 +68,6 @@ impl Function for Oauth {
             Action::Start => flow::start(cx).await,
             Action::Callback => flow::callback(cx).await,
             Action::Link => flow::link(cx).await,
-            Action::Identities => account::identities(cx).await,
-            Action::Unlink => account::unlink(cx).await,
         }
     }
 }
