@@ -13,8 +13,9 @@ const SESSIONS = 2_000;
 const sessionId = (number) => `ses_01bench${String(number).padStart(19, "0")}`;
 const METERS = ["api.calls", "tokens.in", "tokens.out", "storage.bytes"];
 
-/** A tenant with a member, a session and a key, on a plan with a quota far away. */
+/** A tenant with a member, a session and a key, on a plan with a quota far away; sessions are refreshed from the first one on. */
 export async function seed(db) {
+  refreshes = 0;
   const now = Date.now();
   const far = now + 86_400_000;
   const insert = (table, row) =>
