@@ -38,13 +38,13 @@ function owners(source, binary) {
 /** Every test of the log: the packages it may be of, its name and its outcome. */
 function readLog(text) {
   const tests = [];
-  let directories = [];
+  let [directories, binary] = [[], ""];
   for (const line of text.split("\n")) {
     const running = /^\s*Running (?:unittests )?(\S+) \(\S*?([^/\s]+)-[0-9a-f]+\)/.exec(line);
-    if (running) directories = owners(running[1], running[2]);
+    if (running) [directories, binary] = [owners(running[1], running[2]), running[2]];
     else if (/^\s*Doc-tests /.test(line)) directories = [];
     const test = /^test (\S+)(?: - should panic)?\s+\.\.\. (ok|FAILED|ignored)/.exec(line);
-    if (test) tests.push({ directories, name: test[1], outcome: test[2] });
+    if (test) tests.push({ directories, binary, name: test[1], outcome: test[2] });
   }
   return tests;
 }
@@ -62,7 +62,8 @@ function moduleOf(file) {
 function fits(test, claim) {
   if (!test.directories.includes(claim.directory)) return false;
   if (claim.quoted) return test.name === claim.quoted;
-  const [module, name] = parts(test.name).slice(-2);
+  // At the top of a file in tests/ a test has no module but its binary.
+  const [module, name] = [test.binary, ...parts(test.name)].slice(-2);
   return name === claim.fn && module === claim.module;
 }
 
