@@ -284,3 +284,13 @@ pub fn run_task(api: &Api, task: &str, later: i64) -> Value {
     }
     panic!("{task} never got its lease");
 }
+
+/// What the API says of the bearer of this access token.
+pub fn me(api: &Api, access: &str) -> Answer {
+    api.get("/api/v1/auth/me").bearer(access).send()
+}
+
+/// The same of who was just given these tokens.
+pub fn profile(api: &Api, tokens: &Value) -> Value {
+    me(api, &text(&tokens["access_token"])).data(200)
+}

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::tests;
 use crate::api::Api;
 use crate::fixture::{
-    Founder, PASSWORD, founder, login, mail, mail_token, new_email, register, text,
+    Founder, PASSWORD, founder, login, mail, mail_token, me, new_email, register, text,
 };
 
 tests! { "auth":
@@ -28,10 +28,6 @@ tests! { "auth":
 fn refresh(api: &Api, token: &str) -> crate::answer::Answer {
     api.post("/api/v1/auth/refresh", &json!({"refresh_token": token}))
         .send()
-}
-
-fn me(api: &Api, token: &str) -> crate::answer::Answer {
-    api.get("/api/v1/auth/me").bearer(token).send()
 }
 
 fn register_verify_login_me(api: &Api) {

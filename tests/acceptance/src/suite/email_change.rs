@@ -7,7 +7,7 @@ use super::tests;
 use crate::answer::Answer;
 use crate::api::Api;
 use crate::fixture::{
-    Founder, PASSWORD, founder, login, mail, mail_token, new_email, register, run_task, text,
+    Founder, PASSWORD, founder, login, mail, mail_token, me, new_email, register, run_task, text,
 };
 
 tests! { "email_change":
@@ -48,10 +48,6 @@ fn confirm_later(api: &Api, token: &str, later: i64) -> Answer {
     api.post("/api/v1/auth/email/confirm", &json!({"token": token}))
         .later(later)
         .send()
-}
-
-fn me(api: &Api, access: &str) -> Answer {
-    api.get("/api/v1/auth/me").bearer(access).send()
 }
 
 fn mails(api: &Api, email: &str) -> Vec<Value> {

@@ -7,7 +7,7 @@ use super::tests;
 use crate::answer::Answer;
 use crate::api::Api;
 use crate::fixture::{
-    PASSWORD, accept, founder, invite, login, mail_token, new_email, register, text,
+    PASSWORD, accept, founder, invite, login, mail_token, new_email, profile, register, text,
 };
 use crate::forge::{self, Forged};
 use crate::issuer;
@@ -77,11 +77,6 @@ fn exchanged(api: &Api, token: &str, later: i64) -> Answer {
         .send()
 }
 
-fn me(api: &Api, tokens: &Value) -> Value {
-    let access = text(&tokens["access_token"]);
-    api.get("/api/v1/auth/me").bearer(&access).send().data(200)
-}
-
 fn a_known_issuers_token_becomes_a_session(api: &Api) {
     let person = person(api);
     let tokens = exchange(api, &token(&person)).data(200);
@@ -89,7 +84,7 @@ fn a_known_issuers_token_becomes_a_session(api: &Api) {
         (&tokens["token_type"], &tokens["expires_in"]),
         (&json!("Bearer"), &json!(900))
     );
-    let me = me(api, &tokens);
+    let me = profile(api, &tokens);
     assert_eq!(
         (&me["email"], &me["role"]),
         (&person["email"], &json!("founder"))
@@ -132,14 +127,14 @@ fn its_subject_is_the_user_whatever_the_address(api: &Api) {
     let founder = founder(api);
     let mut person = person(api);
     person["email"] = json!(founder.email.to_uppercase());
-    let first = me(api, &exchange(api, &token(&person)).data(200));
+    let first = profile(api, &exchange(api, &token(&person)).data(200));
     assert_eq!(
         (text(&first["id"]), text(&first["tenant"]["id"])),
         (founder.user.clone(), founder.tenant)
     );
     person["email"] = json!(new_email(api));
     person["email_verified"] = json!(false);
-    let again = me(api, &exchange(api, &token(&person)).data(200));
+    let again = profile(api, &exchange(api, &token(&person)).data(200));
     assert_eq!(text(&again["id"]), founder.user);
     // The same subject at another issuer is somebody else, and that one makes no accounts.
     let mut other = shared(api, &new_email(api), &text(&first["tenant"]["id"]));
@@ -167,7 +162,7 @@ fn a_shared_secret_and_mapped_claims_do_too(api: &Api) {
     let founder = founder(api);
     let claims = shared(api, &founder.email, &founder.tenant);
     let tokens = exchange(api, &shared_token(&claims)).data(200);
-    assert_eq!(text(&me(api, &tokens)["id"]), founder.user);
+    assert_eq!(text(&profile(api, &tokens)["id"]), founder.user);
     // Nobody new gets in, and what users can write of themselves proves nothing.
     let stranger = shared(api, &new_email(api), &founder.tenant);
     exchange(api, &shared_token(&stranger)).refused(403, "FORBIDDEN");
@@ -186,7 +181,7 @@ fn the_tenant_must_be_the_users_own(api: &Api) {
     let (host, guest) = (founder(api), founder(api));
     let into = |tenant: &str| exchange(api, &shared_token(&shared(api, &guest.email, tenant)));
     let mine = into(&guest.tenant).data(200);
-    assert_eq!(text(&me(api, &mine)["tenant"]["id"]), guest.tenant);
+    assert_eq!(text(&profile(api, &mine)["tenant"]["id"]), guest.tenant);
     into(&host.tenant).refused(403, "FORBIDDEN");
     into("ten_nobody").refused(403, "FORBIDDEN");
     // The membership decides, and its role: nothing in the token says either.
@@ -194,7 +189,7 @@ fn the_tenant_must_be_the_users_own(api: &Api) {
     accept(api, &guest.access, &mail_token(api, &guest.email)).data(200);
     let mut claims = shared(api, &guest.email, &host.tenant);
     claims["role"] = json!("founder");
-    let there = me(api, &exchange(api, &shared_token(&claims)).data(200));
+    let there = profile(api, &exchange(api, &shared_token(&claims)).data(200));
     assert_eq!(
         (text(&there["tenant"]["id"]), &there["role"]),
         (host.tenant.clone(), &json!("agent"))

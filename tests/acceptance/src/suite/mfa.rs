@@ -6,7 +6,7 @@ use super::tests;
 use crate::answer::Answer;
 use crate::api::Api;
 use crate::authenticator::code;
-use crate::fixture::{Founder, PASSWORD, founder, login, mail, switch, text};
+use crate::fixture::{Founder, PASSWORD, founder, login, mail, me, switch, text};
 
 const STEP: i64 = 30_000;
 const MINUTE: i64 = 60_000;
@@ -113,10 +113,6 @@ fn wrong(api: &Api, secret: &str) -> String {
         .collect();
     let mut tries = (0..).map(|n| format!("{n:06}"));
     tries.find(|code| !near.contains(code)).unwrap()
-}
-
-fn me(api: &Api, access: &str) -> Answer {
-    api.get("/api/v1/auth/me").bearer(access).send()
 }
 
 fn refreshed(api: &Api, tokens: &Value) -> Value {

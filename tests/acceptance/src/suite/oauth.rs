@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::tests;
 use crate::answer::Answer;
 use crate::api::Api;
-use crate::fixture::{PASSWORD, founder, login, new_email, register, text};
+use crate::fixture::{PASSWORD, founder, login, new_email, profile, register, text};
 use crate::{idp, others};
 
 tests! { "oauth":
@@ -115,11 +115,6 @@ pub(super) fn unlink(api: &Api, access: &str, body: &Value, later: i64) -> Answe
         .send()
 }
 
-fn me(api: &Api, tokens: &Value) -> Value {
-    let access = text(&tokens["access_token"]);
-    api.get("/api/v1/auth/me").bearer(&access).send().data(200)
-}
-
 fn a_second_factor_is_asked_for(api: &Api) {
     let person = person(api);
     let tokens = sign_in(api, &person);
@@ -137,7 +132,7 @@ fn a_second_factor_is_asked_for(api: &Api) {
     assert!(asked["access_token"].is_null(), "{asked}");
     let body = json!({"mfa_token": asked["mfa_token"], "recovery_code": codes[0]});
     let tokens = api.post("/api/v1/auth/mfa/verify", &body).send().data(200);
-    me(api, &tokens);
+    profile(api, &tokens);
 
     let away = leave(api, "mock", "cookie");
     let answer = come_back(api, "mock", &away, &person);
@@ -170,7 +165,7 @@ fn a_second_factor_is_asked_for(api: &Api) {
 fn a_new_person_gets_an_account(api: &Api) {
     let person = person(api);
     let tokens = sign_in(api, &person);
-    let me = me(api, &tokens);
+    let me = profile(api, &tokens);
     assert_eq!(
         (&me["email"], &me["role"]),
         (&person["email"], &json!("founder"))
@@ -194,9 +189,9 @@ fn a_new_person_gets_an_account(api: &Api) {
 
 fn the_same_person_comes_back_to_the_same_account(api: &Api) {
     let mut person = person(api);
-    let first = me(api, &sign_in(api, &person));
+    let first = profile(api, &sign_in(api, &person));
     person["email"] = json!(new_email(api));
-    let second = me(api, &sign_in(api, &person));
+    let second = profile(api, &sign_in(api, &person));
     assert_eq!(
         first["id"], second["id"],
         "the subject counts, not the address"
@@ -212,7 +207,7 @@ fn github_is_asked_by_its_api(api: &Api) {
     let away = leave(api, "hub", "bearer");
     let claims = json!({"sub": id, "email": email, "email_verified": true});
     let tokens = come_back(api, "hub", &away, &claims).data(200);
-    assert_eq!(me(api, &tokens)["email"], email);
+    assert_eq!(profile(api, &tokens)["email"], email);
 }
 
 fn a_browser_comes_back_with_cookies(api: &Api) {
@@ -322,7 +317,7 @@ fn an_unverified_address_takes_nothing_over(api: &Api) {
 fn a_verified_address_finds_its_account(api: &Api) {
     let founder = founder(api);
     let claims = json!({"sub": format!("x-{}", founder.email), "email": founder.email.to_uppercase(), "email_verified": true});
-    let me = me(api, &sign_in(api, &claims));
+    let me = profile(api, &sign_in(api, &claims));
     assert_eq!(me["tenant"]["id"], founder.tenant);
     // The password still works: its owner is the one who proved the address.
     login(api, &founder.email, PASSWORD).data(200);
@@ -341,7 +336,7 @@ fn a_signed_in_user_links_and_unlinks(api: &Api) {
     let person = json!({"sub": format!("linked-{}", founder.email)});
     let linked = come_back(api, "mock", &linking(api, &founder.access), &person);
     assert_eq!(linked.status, 302);
-    let same = me(api, &sign_in(api, &person));
+    let same = profile(api, &sign_in(api, &person));
     assert_eq!(same["email"], founder.email);
     let identities = || {
         let answer = api
@@ -403,7 +398,7 @@ fn parallel_first_sign_ins_make_one_account(api: &Api) {
     let users = api.parallel(8, |_| {
         let away = leave(api, "mock", "bearer");
         let answer = come_back(api, "mock", &away, &person);
-        me(api, &answer.data(200))["id"].clone()
+        profile(api, &answer.data(200))["id"].clone()
     });
     assert!(users.iter().all(|user| *user == users[0]), "{users:?}");
 }

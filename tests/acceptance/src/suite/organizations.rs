@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::tests;
 use crate::answer::Answer;
 use crate::api::Api;
-use crate::fixture::{Founder, PASSWORD, founder, member, switch, text, walk_pages};
+use crate::fixture::{Founder, PASSWORD, founder, me, member, switch, text, walk_pages};
 
 tests! { "organizations":
     a_new_organization_has_its_creator_as_founder ["B-09" "L-03"];
@@ -21,10 +21,6 @@ fn create(api: &Api, founder: &Founder, name: &str) -> Answer {
     api.post("/api/v1/organizations", &json!({"name": name}))
         .bearer(&founder.access)
         .send()
-}
-
-fn me(api: &Api, access: &str) -> Answer {
-    api.get("/api/v1/auth/me").bearer(access).send()
 }
 
 fn a_new_organization_has_its_creator_as_founder(api: &Api) {

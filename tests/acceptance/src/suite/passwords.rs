@@ -6,7 +6,7 @@ use super::tests;
 use crate::answer::Answer;
 use crate::api::Api;
 use crate::fixture::{
-    Founder, PASSWORD, founder, login, mail, mail_token, new_email, register, text,
+    Founder, PASSWORD, founder, login, mail, mail_token, me, new_email, register, text,
 };
 
 tests! { "passwords":
@@ -38,10 +38,6 @@ fn forgot(api: &Api, email: &str) -> Answer {
 fn reset(api: &Api, token: &str, password: &str) -> Answer {
     let body = json!({"token": token, "password": password});
     api.post("/api/v1/auth/password/reset", &body).send()
-}
-
-fn me(api: &Api, access: &str) -> Answer {
-    api.get("/api/v1/auth/me").bearer(access).send()
 }
 
 fn one_set_of_rules_everywhere(api: &Api) {

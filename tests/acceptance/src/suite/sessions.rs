@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::tests;
 use crate::answer::Answer;
 use crate::api::Api;
-use crate::fixture::{Founder, PASSWORD, founder, login, text, walk_pages};
+use crate::fixture::{Founder, PASSWORD, founder, login, me, text, walk_pages};
 
 const DAY: i64 = 86_400_000;
 
@@ -24,10 +24,6 @@ tests! { "sessions":
 
 fn sign_in(api: &Api, founder: &Founder) -> Value {
     login(api, &founder.email, PASSWORD).data(200)
-}
-
-fn me(api: &Api, access: &str) -> Answer {
-    api.get("/api/v1/auth/me").bearer(access).send()
 }
 
 fn refresh(api: &Api, token: &Value, later: i64) -> Answer {
