@@ -1,6 +1,6 @@
 //! Time as the database keeps it (Unix milliseconds) and as the API shows it (RFC 3339, UTC).
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Datelike as _, SecondsFormat, Utc};
 
 /// Milliseconds since 1970-01-01T00:00:00Z.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -46,7 +46,17 @@ impl Millis {
 
     /// The UTC calendar month, `2026-11`.
     pub fn month(self) -> String {
-        self.date_time().format("%Y-%m").to_string()
+        // Not chrono's `format`: its language of patterns is 12 KB in every function.
+        let date = self.date_time();
+        format!("{:04}-{:02}", date.year(), date.month())
+    }
+
+    /// The minute as letters tell it, `2026-11-20 at 10:18 UTC`.
+    pub fn minute(self) -> String {
+        let text = self.rfc3339();
+        let (day, time) = text.split_once('T').unwrap_or_default();
+        let time = time.get(..5).unwrap_or_default();
+        format!("{day} at {time} UTC")
     }
 
     /// RFC 3339 in UTC with milliseconds, `2026-11-20T10:18:00.000Z`.
@@ -82,6 +92,7 @@ mod tests {
     fn months_and_hours_are_utc() {
         let moment = Millis::parse("2026-11-01T01:30:00+02:00").unwrap();
         assert_eq!(moment.month(), "2026-10");
+        assert_eq!(moment.minute(), "2026-10-31 at 23:30 UTC");
         assert_eq!(moment.rfc3339(), "2026-10-31T23:30:00.000Z");
         assert_eq!(moment.hour().rfc3339(), "2026-10-31T23:00:00.000Z");
     }

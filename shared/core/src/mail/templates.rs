@@ -68,7 +68,7 @@ impl Template {
     /// The text, as of the time when somebody asked for it.
     pub(super) fn letter(self, ready: &Ready, token: &str, asked: Millis) -> Letter {
         let config = &ready.config;
-        let when = asked.date_time().format("%Y-%m-%d at %H:%M UTC");
+        let when = asked.minute();
         match self {
             Self::VerifyEmail => Letter {
                 subject: "Confirm your e-mail address",
