@@ -6,7 +6,14 @@ use std::time::Duration;
 
 use edgekeep_core::http::{self, BODY_TIME_MS, BodyError, HeaderSource};
 use http_body_util::BodyExt as _;
+use hyper::body::Body as _;
 use hyper::http::request::Parts;
+use tokio::time::timeout;
+
+/// What is read of a body that nobody wants, in bytes.
+const REST: usize = 65_536;
+/// How long it may take to arrive.
+const REST_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Request line and headers.
 #[derive(Debug)]
@@ -27,25 +34,19 @@ impl HeaderSource for Head {
 
 /// A request whose body is still on its way.
 #[derive(Debug)]
-pub(super) struct Incoming {
-    head: Rc<Head>,
-    body: hyper::body::Incoming,
-    peer: SocketAddr,
+pub(super) struct Incoming<'a> {
+    pub(super) head: Rc<Head>,
+    pub(super) body: &'a mut hyper::body::Incoming,
+    pub(super) peer: SocketAddr,
 }
 
-impl Incoming {
-    pub(super) fn new(head: Rc<Head>, body: hyper::body::Incoming, peer: SocketAddr) -> Self {
-        Self { head, body, peer }
-    }
-}
-
-impl HeaderSource for Incoming {
+impl HeaderSource for Incoming<'_> {
     fn header(&self, name: &str) -> Option<String> {
         self.head.header(name)
     }
 }
 
-impl http::Incoming for Incoming {
+impl http::Incoming for Incoming<'_> {
     fn method(&self) -> &str {
         self.head.0.method.as_str()
     }
@@ -64,10 +65,21 @@ impl http::Incoming for Incoming {
 
     async fn body(&mut self, limit: usize) -> Result<Vec<u8>, BodyError> {
         let time = Duration::from_millis(BODY_TIME_MS.into());
-        tokio::time::timeout(time, read(&mut self.body, limit))
+        timeout(time, read(self.body, limit))
             .await
             .unwrap_or(Err(BodyError::Timeout))
     }
+}
+
+/// Reads what the handler did not ask for, because hyper closes a connection whose body was left lying,
+/// and says so to nobody. Whether the next request may use the connection.
+pub(super) async fn finish(body: &mut hyper::body::Incoming) -> bool {
+    if body.is_end_stream() {
+        return true;
+    }
+    // Without a look at a long one, or the server would ask for it (`Expect: 100-continue`).
+    let short = usize::try_from(body.size_hint().lower()).is_ok_and(|announced| announced <= REST);
+    short && matches!(timeout(REST_PATIENCE, read(body, REST)).await, Ok(Ok(_)))
 }
 
 async fn read(body: &mut hyper::body::Incoming, limit: usize) -> Result<Vec<u8>, BodyError> {

@@ -14,7 +14,7 @@ use edgekeep_core::port::{Level, Platform as _};
 use futures_util::FutureExt as _;
 use http_body_util::Full;
 use hyper::body::Bytes;
-use hyper::header::{HeaderName, HeaderValue};
+use hyper::header::{CONNECTION, HeaderName, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -25,7 +25,7 @@ use tokio::task::{JoinHandle, spawn_local};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use crate::Platform;
-use incoming::{Head, Incoming};
+use incoming::{Head, Incoming, finish};
 
 /// A connection that sends no complete request head for so long is closed, idle ones too.
 const HEAD_PATIENCE: Duration = Duration::from_secs(30);
@@ -90,12 +90,21 @@ async fn answer(
     request: hyper::Request<hyper::body::Incoming>,
     peer: SocketAddr,
 ) -> hyper::Response<Full<Bytes>> {
-    let (parts, body) = request.into_parts();
+    let (parts, mut body) = request.into_parts();
     let head = Rc::new(Head(parts));
-    let incoming = Incoming::new(Rc::clone(&head), body, peer);
+    let incoming = Incoming {
+        head: Rc::clone(&head),
+        body: &mut body,
+        peer,
+    };
     // Twenty kilobytes of state, which would be copied with every future around it.
     let serving = Box::pin(functions::serve(platform, incoming));
-    outgoing(unpanicked(platform, &head, serving).await)
+    let mut response = outgoing(unpanicked(platform, &head, serving).await);
+    if !finish(&mut body).await {
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(CONNECTION, close);
+    }
+    response
 }
 
 /// The response, also where making it panicked: one request must not end the others.

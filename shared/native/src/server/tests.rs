@@ -97,6 +97,28 @@ fn long_bodies_are_refused_however_they_come() {
     });
 }
 
+/// Who is refused by the head alone may send the body still, and go on with the connection.
+#[test]
+fn a_body_nobody_wants_costs_no_connection() {
+    with_server(async |address, _stop| {
+        let post =
+            "POST /api/v1/projects HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n";
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        send(&mut stream, &format!("{post}content-length: 2\r\n\r\n{{")).await;
+        sleep(Duration::from_millis(50)).await;
+        send(&mut stream, "}").await;
+        let last = "GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+        send(&mut stream, last).await;
+        let answers = rest(&mut stream).await;
+        assert!(answers.starts_with("HTTP/1.1 401 "), "{answers}");
+        assert!(answers.contains("HTTP/1.1 200 "), "{answers}");
+
+        let long = format!("{post}content-length: 1000000000\r\n\r\n");
+        let refused = exchange(address, &long).await;
+        assert!(refused.contains("\r\nconnection: close\r\n"), "{refused}");
+    });
+}
+
 #[test]
 fn stopping_waits_for_running_requests() {
     with_server(async |address, stop| {
