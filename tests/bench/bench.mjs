@@ -14,7 +14,7 @@ const only = process.argv.find((argument) => argument.startsWith("--only="))?.sl
 // Many short rounds: what disturbs one of them disturbs both sides alike, or is not in the median.
 const ROUNDS = quick ? 1 : 15;
 const SECONDS = quick ? 0.5 : 0.6;
-const WORKERS = ["health", "auth", "profile", "usage", "stripe-webhook"];
+const WORKERS = ["health", "auth", "profile", "resources", "usage", "stripe-webhook"];
 
 /** Ends the run: numbers of a side that answers something else mean nothing. */
 function agree(what, ours, theirs) {
@@ -45,7 +45,7 @@ async function timed(side, route, requests, connections) {
   const before = cpuSeconds(side.pid);
   const { seconds, statuses, latencies } = await fire(side.port(route.worker), requests, connections);
   const cpu = (cpuSeconds(side.pid) - before) / requests.length;
-  agree(`${route.name}, statuses of ${side.side}`, JSON.stringify(statuses), `{"200":${requests.length}}`);
+  agree(`${route.name}, statuses of ${side.side}`, JSON.stringify(statuses), `{"${route.status ?? 200}":${requests.length}}`);
   return { rate: requests.length / seconds, p95: percentile(latencies, 0.95), cpu };
 }
 

@@ -6,7 +6,7 @@ import { login, register } from "./logins.mjs";
 import { ROUTES, seed } from "./routes.mjs";
 import { start } from "./stacks.mjs";
 
-const NAMES = ["accounts", "auth", "profile", "usage", "jobs", "stripe-webhook"];
+const NAMES = ["accounts", "auth", "profile", "resources", "usage", "jobs", "stripe-webhook"];
 
 /** The limits of requests a minute that `merging` uses up: those of docs/rate-limiting.md. */
 const [READS, WRITES] = [100, 10];

@@ -84,6 +84,10 @@ only prints.
   requests, with the same header fields, and both databases must hold the same.
 - "Token repeated" is where ours skips the signature: an isolate remembers tokens that it has verified, and
   jose does not. "Token first seen" is the comparison of the verification itself.
+- "Guarded write" makes a project with an idempotency key: token, rate limit, session, key, row, audit entry.
+  Hono's side is made of middleware, as its users make it: jose, hono-rate-limiter with its store in memory,
+  the session's state, and the key claimed before the handler and completed after it. Ours claims the key
+  in the batch that writes the row. "Replayed" repeats one key, so that nothing but the guard runs.
 - What Hono's ingest does not have: it reads what is known and the quota in one call and writes in another,
   so two requests at once with the same new event count it twice, and two at the limit both pass. Ours is
   one transaction.

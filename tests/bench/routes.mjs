@@ -67,6 +67,13 @@ function token() {
 
 const me = (bearer) => request("GET", "/api/v1/auth/me", { authorization: `Bearer ${bearer}` });
 
+let projects = 0;
+/** Makes a project, under the idempotency key of that name. */
+function project(bearer, key) {
+  const headers = { authorization: `Bearer ${bearer}`, "content-type": "application/json", "idempotency-key": key };
+  return request("POST", "/api/v1/projects", headers, JSON.stringify({ name: "Bench", metadata: { tier: 1 } }));
+}
+
 const summary = () => request("GET", "/api/v1/usage/summary", { authorization: `Bearer ${API_KEY}` });
 
 /** `er_` and the base64url of version, session, counter, half an HMAC and a checksum. */
@@ -149,9 +156,15 @@ const USAGE_ROWS = `SELECT (SELECT COUNT(*) FROM usage_events) AS events, (SELEC
 const STRIPE_ROWS = `SELECT COUNT(*) AS events, COUNT(done_at) AS done, MIN(outcome) AS outcome, (SELECT COUNT(*) FROM subscriptions) AS subscriptions,
   (SELECT epoch FROM tenants) AS epoch, (SELECT plan_id FROM tenants) AS plan FROM stripe_inbox`;
 
+const GUARD_ROWS = `SELECT (SELECT COUNT(*) FROM projects) AS projects, (SELECT COUNT(*) FROM idempotency_keys) AS keys,
+  (SELECT COUNT(*) FROM audit_log) AS entries`;
+
 const many = (count, make) => Array.from({ length: count }, make);
 
-/** Each makes `count` requests; `rows` is what both databases must agree on; `calls` are Hono's of D1. */
+/**
+ * Each makes `count` requests, answered with `status` (200 without one); `rows` is what both databases must agree on;
+ * `calls` are Hono's of D1.
+ */
 export const ROUTES = [
   { name: "health", worker: "health", make: (count) => Array(count).fill(request("GET", "/healthz")) },
   { name: "me, token first seen", worker: "profile", make: (count) => many(count, () => me(token())), calls: 1 },
@@ -162,6 +175,26 @@ export const ROUTES = [
     make: (count) => many(count, refresh),
     calls: 1,
     rows: "SELECT COUNT(*) AS sessions, SUM(refresh_counter) AS refreshes FROM sessions",
+  },
+  // The whole guard path: token, limit, session, idempotency key. Replayed, there is nothing else.
+  {
+    name: "guarded write, new key",
+    worker: "resources",
+    make(count) {
+      const bearer = token();
+      return many(count, () => project(bearer, `bench-${projects++}`));
+    },
+    calls: 4,
+    status: 201,
+    rows: GUARD_ROWS,
+  },
+  {
+    name: "guarded write, replayed",
+    worker: "resources",
+    make: (count) => Array(count).fill(project(token(), "bench-again")),
+    calls: 1,
+    status: 201,
+    rows: GUARD_ROWS,
   },
   { name: "ingest of 1", worker: "usage", make: (count) => many(count, () => ingest(1)), calls: 2, rows: USAGE_ROWS },
   {
@@ -180,7 +213,8 @@ export const ROUTES = [
 export function comparable(text) {
   const { success, data, error } = JSON.parse(text);
   const plain = (key, value) => {
-    if (["createdAt", "emailVerifiedAt", "message", "access_token"].includes(key)) return undefined;
+    if (["createdAt", "updatedAt", "emailVerifiedAt", "message", "access_token"].includes(key)) return undefined;
+    if (typeof value === "string" && value.startsWith("prj_")) return "prj";
     // What a role may do grows; that both sides tell it is enough here.
     if (key === "permissions") return value.length > 0;
     return value?.constructor === Object ? Object.fromEntries(Object.entries(value).sort()) : value;
@@ -198,6 +232,7 @@ export const REFUSED = {
   auth: [],
   health: [request("GET", "/nowhere")],
   profile: [me(`${token()}x`), request("GET", "/api/v1/auth/me")],
+  resources: [project(`${token()}x`, "bench")],
   usage: [bare, request("POST", "/api/v1/usage/events", { authorization, "content-type": "application/json" }, mixed)],
   "stripe-webhook": [unsigned],
 };

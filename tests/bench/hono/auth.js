@@ -1,22 +1,6 @@
-import { createLocalJWKSet, errors, importJWK, jwtVerify, SignJWT } from "jose";
-import { api, base64url, bearer, fail, ok, rateLimit } from "./common.js";
-
-let keys;
-
-/** Checks the access token; its claims are `c.get("claims")` afterwards. */
-async function authenticate(c, next) {
-  keys ??= createLocalJWKSet(JSON.parse(c.env.JWKS));
-  const token = bearer(c);
-  try {
-    const options = { algorithms: ["EdDSA"], typ: "at+jwt", issuer: "edgekeep", audience: "edgekeep-api", maxTokenAge: 905 };
-    const { payload } = await jwtVerify(token, keys, options);
-    c.set("claims", payload);
-  } catch (error) {
-    const code = error instanceof errors.JWTExpired ? "TOKEN_EXPIRED" : "TOKEN_INVALID";
-    fail(401, code, "The token is not valid.", { "www-authenticate": 'Bearer error="invalid_token"' });
-  }
-  await next();
-}
+import { importJWK, SignJWT } from "jose";
+import { authenticate } from "./authenticate.js";
+import { api, base64url, fail, ok, rateLimit } from "./common.js";
 
 const CLIENT = ["own:access", "usage:read", "jobs:read", "billing:read"];
 const AGENT = [...CLIENT, "usage:write", "jobs:write"];

@@ -17,9 +17,9 @@ export function fail(status, code, message, headers) {
 }
 
 /** `{"success":true,"data":…,"metadata":{…}}` */
-export function ok(c, data) {
+export function ok(c, data, status = 200) {
   const metadata = { requestId: c.get("requestId"), timestamp: new Date().toISOString() };
-  return c.json({ success: true, data, metadata });
+  return c.json({ success: true, data, metadata }, status);
 }
 
 /** An application whose answers all keep the contract. */
