@@ -78,16 +78,13 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let wanted = |group: &str| {
-        let holds = |name: &String| {
-            let set = suite::SETS.iter().find(|(set, _)| set == name);
-            name == group || set.is_some_and(|(_, groups)| groups.contains(&group))
-        };
-        options.groups.is_empty() || options.groups.iter().any(holds)
+    let wanted = |test: &runner::Test| {
+        let chooses = |name: &String| suite::chooses(name, test);
+        options.groups.is_empty() || options.groups.iter().any(chooses)
     };
     let chosen: Vec<_> = suite::all()
         .into_iter()
-        .filter(|test| wanted(test.group))
+        .filter(|test| wanted(test))
         .filter(|test| options.list || options.stored.is_some() || test.group != "at_rest")
         .filter(|test| {
             options

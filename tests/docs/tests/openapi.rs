@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 
 use edgekeep_core::functions;
 use edgekeep_core::guard::rate_limit::Limits;
-use edgekeep_core::http::{Access, Code, Idempotency, RouteInfo};
+use edgekeep_core::http::{Access, Code, Idempotency, Method, RouteInfo};
 use serde_json::{Value, json};
 
 fn document() -> Value {
@@ -200,6 +200,41 @@ fn an_idempotency_key_is_told_where_it_is_taken() {
             Idempotency::Required => assert_eq!(key.unwrap()["required"], true, "{name}"),
         }
     }
+}
+
+/// What makes something and takes no key, with what a repetition does instead.
+const MADE_ONCE_OTHERWISE: [(&str, &str); 6] = [
+    ("auth.email_change", "an account has one change under way"),
+    (
+        "auth.mfa_email_send",
+        "a code, and at most three in ten minutes",
+    ),
+    ("auth.password_forgot", "a link, and at most three an hour"),
+    ("auth.register", "an address waits for one confirmation"),
+    ("auth.verify_resend", "a link, and at most three an hour"),
+    ("invitations.create", "an address has one open invitation"),
+];
+
+/// Every route that answers that it made something, or will, takes a key; what moves money requires it.
+///
+/// Rows: F-03
+#[test]
+fn what_makes_something_takes_an_idempotency_key() {
+    let document = document();
+    let mut keyless = Vec::new();
+    for (name, route, operation) in routed(&document) {
+        let answers = operation["responses"].as_object().unwrap();
+        let makes = answers.contains_key("201") || answers.contains_key("202");
+        if makes && route.idempotency == Idempotency::None {
+            keyless.push(name.clone());
+        }
+        let money = ["/payments", "/refunds", "/payouts"];
+        if route.method != Method::Get && money.iter().any(|word| route.path.contains(word)) {
+            assert_eq!(route.idempotency, Idempotency::Required, "{name}");
+        }
+    }
+    keyless.sort();
+    assert_eq!(keyless, MADE_ONCE_OTHERWISE.map(|(name, _)| name));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::future::pending;
 use edgekeep_core::port::{
     self, DatabaseError, Dialect, KeyValueError, OutboundError, OutboundRequest, OutboundResponse,
 };
-use edgekeep_core::sql::{Row, Statement};
+use edgekeep_core::sql::{Row, Statement, SystemQuery};
 use edgekeep_core::time::Millis;
 use edgekeep_native::{Memory, Platform};
 use tokio::sync::Notify;
@@ -21,6 +21,8 @@ pub enum Fault {
     Before(u32),
     /// The nth call from now is done, but its answer is lost: what D1's clients must expect.
     After(u32),
+    /// The nth statement from now is done, and what comes after it in its batch fails.
+    Statement(u32),
     /// The nth call from now waits ([`crate::World::in_between`]); it has happened as soon as it does.
     Waits(u32),
     /// Every call fails.
@@ -67,6 +69,9 @@ pub struct FaultyDatabase {
     pub(crate) gate: Notify,
 }
 
+/// Fails when it runs, not when it is prepared.
+static POISON: SystemQuery = SystemQuery::new("test.poison", "SELECT json('x')");
+
 pub struct FaultyStore {
     pub(crate) inner: Platform,
     pub(crate) down: Cell<bool>,
@@ -85,6 +90,22 @@ impl FaultyDatabase {
         };
         self.fault.set(next);
         (before, after)
+    }
+
+    /// The batch with what fails in it, if its turn has come.
+    fn poisoned(&self, statements: &[Statement]) -> Option<Vec<Statement>> {
+        let Fault::Statement(left) = self.fault.get() else {
+            return None;
+        };
+        let later = (left as usize).checked_sub(statements.len());
+        if let Some(later) = later.filter(|later| *later > 0) {
+            self.fault.set(Fault::Statement(later as u32));
+            return None;
+        }
+        self.fault.set(Fault::None);
+        let mut statements = statements.to_vec();
+        statements.insert(left as usize, POISON.bind([]));
+        Some(statements)
     }
 }
 
@@ -117,6 +138,9 @@ impl port::Database for FaultyDatabase {
             return Err(lost());
         }
         let database = port::Platform::database(&self.inner).map_err(|_| lost())?;
+        if let Some(poisoned) = self.poisoned(statements) {
+            return database.batch(&poisoned).await;
+        }
         let rows = database.batch(statements).await?;
         if after { Err(lost()) } else { Ok(rows) }
     }

@@ -51,6 +51,15 @@ pub(crate) struct Stored {
     status: u16,
     body: String,
     location: Option<String>,
+    /// Said in the copy too: KV may keep it longer.
+    expires_at: i64,
+}
+
+impl Stored {
+    /// Itself, unless its day is over.
+    pub(crate) fn live(self, now: Millis) -> Option<Self> {
+        (self.expires_at > now.0).then_some(self)
+    }
 }
 
 impl Claim {
@@ -108,7 +117,7 @@ impl Claim {
                 stored.body.as_str().into(),
                 stored.location.clone().into(),
                 now.into(),
-                now.plus(KEPT).into(),
+                stored.expires_at.into(),
             ],
         );
         [EXPIRE.bind([self.id.as_str().into(), now.into()]), claim]
@@ -132,7 +141,7 @@ impl Claim {
                 stored.body.as_str().into(),
                 stored.location.clone().into(),
                 now.into(),
-                now.plus(KEPT).into(),
+                stored.expires_at.into(),
                 record.into(),
             ],
         );
@@ -140,8 +149,8 @@ impl Claim {
         [expire, claim, self.find()]
     }
 
-    /// What to keep of `reply`; `None` for replies that have no JSON to keep.
-    pub(crate) fn keep(&self, reply: &Reply) -> Option<Stored> {
+    /// What to keep of `reply` for a day; `None` for replies that have no JSON to keep.
+    pub(crate) fn keep(&self, reply: &Reply, now: Millis) -> Option<Stored> {
         let Reply::Json {
             status,
             data,
@@ -157,6 +166,7 @@ impl Claim {
             status: *status,
             body: data.clone(),
             location: location.map(|(_, value)| value.clone()),
+            expires_at: now.plus(KEPT).0,
         })
     }
 
@@ -165,15 +175,14 @@ impl Claim {
         let Some(row) = rows.first() else {
             return Ok(None);
         };
-        if row.int(4)? <= now.0 {
-            return Ok(None);
-        }
-        Ok(Some(Stored {
+        let stored = Stored {
             fingerprint: row.text(0)?.to_owned(),
             status: u16::try_from(row.int(1)?).unwrap_or(200),
             body: row.text(2)?.to_owned(),
             location: row.opt_text(3)?.map(str::to_owned),
-        }))
+            expires_at: row.int(4)?,
+        };
+        Ok(stored.live(now))
     }
 
     /// The first answer again.
@@ -192,5 +201,42 @@ impl Claim {
             headers,
             next_cursor: None,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Key(Option<&'static str>);
+
+    impl HeaderSource for Key {
+        fn header(&self, name: &str) -> Option<String> {
+            assert_eq!(name, "idempotency-key");
+            self.0.map(str::to_owned)
+        }
+    }
+
+    fn claim(takes: Idempotency, key: Option<&'static str>) -> Result<Option<Claim>, Code> {
+        let mut route = RouteInfo::background("r", "/r");
+        route.idempotency = takes;
+        Claim::of(&route, &Key(key), "c", "/r", b"{}").map_err(|error| error.code())
+    }
+
+    /// Rows: F-03
+    #[test]
+    fn a_key_is_missed_where_it_is_required_alone() {
+        let required = Idempotency::Required;
+        assert_eq!(
+            claim(required, None).err(),
+            Some(Code::IdempotencyKeyMissing)
+        );
+        assert!(claim(required, Some("k")).is_ok_and(|claim| claim.is_some()));
+        assert!(claim(Idempotency::Optional, None).is_ok_and(|claim| claim.is_none()));
+        assert!(claim(Idempotency::None, Some("k")).is_ok_and(|claim| claim.is_none()));
+        for bad in ["", "two words", "\u{7f}"] {
+            let told = claim(Idempotency::Optional, Some(bad)).err();
+            assert_eq!(told, Some(Code::IdempotencyKeyInvalid), "{bad}");
+        }
     }
 }

@@ -51,7 +51,7 @@ impl<P: Platform> Context<'_, P> {
         let claim = self
             .claim
             .as_ref()
-            .and_then(|claim| Some((claim, claim.keep(kept)?)));
+            .and_then(|claim| Some((claim, claim.keep(kept, self.now)?)));
         let Some((claim, stored)) = claim else {
             self.batch(&writes).await?;
             return Ok(reply);
@@ -92,7 +92,7 @@ impl<P: Platform> Context<'_, P> {
         let claim = self
             .claim
             .as_ref()
-            .and_then(|claim| Some((claim, claim.keep(kept)?)));
+            .and_then(|claim| Some((claim, claim.keep(kept, self.now)?)));
         let Some((claim, stored)) = claim else {
             let rows = self.batch(&writes).await?;
             return Ok(done(&rows).then_some(reply));

@@ -284,7 +284,7 @@ impl<P: Platform> Context<'_, P> {
             self.count(metrics::kv_errors("get"));
         }
         let text = found.ok()??;
-        serde_json::from_str(&text).ok()
+        serde_json::from_str::<Stored>(&text).ok()?.live(self.now)
     }
 }
 

@@ -12,6 +12,7 @@ tests! { "guides":
     the_guide_to_tokens_works ["A-38" "A-45"];
     the_page_about_security_holds ["A-45" "A-15" "A-16" "R-01" "R-07" "A-27"];
     the_page_about_identity_holds ["A-03" "A-33"];
+    the_page_about_idempotency_holds ["F-04" "F-05" "F-09" "F-25"];
     the_smoke_test_tries_every_way_in ["A-42"];
 }
 
@@ -25,6 +26,10 @@ fn the_page_about_security_holds(api: &Api) {
 
 fn the_page_about_identity_holds(api: &Api) {
     run_page(api, "identity.md");
+}
+
+fn the_page_about_idempotency_holds(api: &Api) {
+    run_page(api, "idempotency.md");
 }
 
 fn the_smoke_test_tries_every_way_in(api: &Api) {

@@ -20,6 +20,7 @@ mod exchange;
 mod guard;
 mod guides;
 mod health;
+mod idempotency;
 mod invitations;
 mod jobs;
 mod journey;
@@ -67,13 +68,31 @@ macro_rules! tests {
 }
 use tests;
 
-/// Names that choose several groups at once.
-pub const SETS: [(&str, &[&str]); 1] = [(
-    "security",
-    &[
-        "auth", "sessions", "tokens", "rotation", "exchange", "access", "members", "mfa", "lockout",
-    ],
-)];
+/// Names that choose several groups at once, and the tests with one of these words in their names.
+pub const SETS: [(&str, &[&str], &[&str]); 2] = [
+    (
+        "security",
+        &[
+            "auth", "sessions", "tokens", "rotation", "exchange", "access", "members", "mfa",
+            "lockout",
+        ],
+        &[],
+    ),
+    (
+        "concurrency",
+        &["idempotency"],
+        &["parallel", "one_key", "stale"],
+    ),
+];
+
+/// Whether `--group name` chooses the test.
+pub fn chooses(name: &str, test: &Test) -> bool {
+    let set = SETS.iter().find(|(set, ..)| *set == name);
+    name == test.group
+        || set.is_some_and(|(_, groups, words)| {
+            groups.contains(&test.group) || words.iter().any(|word| test.name.contains(word))
+        })
+}
 
 /// Every test of the suite.
 pub fn all() -> Vec<Test> {
@@ -108,6 +127,7 @@ pub fn all() -> Vec<Test> {
         resources_access::tests(),
         resources_rules::tests(),
         versions::tests(),
+        idempotency::tests(),
         temp_ids::tests(),
         members::tests(),
         roles::tests(),
@@ -132,7 +152,7 @@ pub fn all() -> Vec<Test> {
 mod checks {
     use std::collections::BTreeSet;
 
-    use super::{SETS, all};
+    use super::{SETS, all, chooses};
 
     /// What stands in backticks.
     fn named(text: &str) -> impl Iterator<Item = &str> {
@@ -148,13 +168,35 @@ mod checks {
         let shown: BTreeSet<&str> = rows.filter_map(|row| named(row).next()).collect();
         let groups: BTreeSet<&str> = all().iter().map(|test| test.group).collect();
         assert_eq!(shown, groups);
-        for (set, groups) in SETS {
+        for (set, groups, words) in SETS {
             let start = format!("`--group {set}` chooses");
             let mut told = section
                 .split("\n\n")
                 .filter(|text| text.starts_with(&start));
             let told: Vec<&str> = named(told.next().unwrap()).skip(1).collect();
-            assert_eq!(told, groups);
+            assert_eq!(told, [groups, words].concat());
+        }
+    }
+
+    /// What is done twice or at once: replay, conflict, versions, Stripe's inbox. There is no outbox yet.
+    ///
+    /// Rows: F-24
+    #[test]
+    fn one_name_chooses_what_is_about_concurrency() {
+        let all = all();
+        let chosen = all.iter().filter(|test| chooses("concurrency", test));
+        let chosen: BTreeSet<String> = chosen.map(super::Test::full_name).collect();
+        for name in [
+            "idempotency::a_replay_is_the_first_answer_in_a_new_envelope",
+            "jobs::submitting_twice_with_one_key_is_one_job",
+            "jobs::parallel_submissions_with_one_key_are_one_job",
+            "resources::a_stale_version_is_a_409_and_a_stale_tag_a_412",
+            "resources::parallel_changes_of_one_version_have_one_winner",
+            "resources::parallel_creations_of_one_temporary_id_are_one",
+            "billing::parallel_deliveries_apply_once",
+            "usage::parallel_duplicates_count_once",
+        ] {
+            assert!(chosen.contains(name), "{name}");
         }
     }
 }

@@ -15,6 +15,7 @@ mod faults_of_factors;
 mod faults_of_organizations;
 mod features;
 mod health;
+mod idempotency;
 mod jobs;
 mod keys;
 mod mails;

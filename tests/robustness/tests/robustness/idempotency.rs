@@ -1,0 +1,109 @@
+//! Every route that takes an `Idempotency-Key`, stopped wherever it can be stopped, and tried again.
+
+use edgekeep_core::functions;
+use edgekeep_core::http::{Idempotency, RouteInfo};
+use edgekeep_core::sql::SystemQuery;
+use edgekeep_robustness::{Answer, Call, Fault, Founder, World, run, text};
+use serde_json::json;
+
+static TABLES: SystemQuery = SystemQuery::new(
+    "test.tables",
+    "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT GLOB 'sqlite_*'",
+);
+static UPGRADE: SystemQuery = SystemQuery::new(
+    "test.upgrade",
+    "UPDATE tenants SET plan_id = 'PROFESSIONAL'",
+);
+
+/// How many rows each table has.
+async fn rows(world: &World) -> Vec<String> {
+    let mut all = Vec::new();
+    for row in world.sql(&TABLES, &[]).await {
+        let table = row.text(0).unwrap().to_owned();
+        let count = format!("SELECT COUNT(*) FROM {table}").leak();
+        let count: &'static SystemQuery =
+            Box::leak(Box::new(SystemQuery::new("test.count", count)));
+        let count = world.sql(count, &[]).await[0].int(0).unwrap();
+        all.push(format!("{table} {count}"));
+    }
+    all
+}
+
+/// A world with a founder, on a plan that has everything, and the id of their API key.
+async fn prepared() -> (World, Founder, String) {
+    let world = World::new(&[]).await;
+    let founder = world.founder("f@example.com").await;
+    world.sql(&UPGRADE, &[]).await;
+    let key = world.api_key(&founder).await;
+    let id = format!("key_{}", key.split('_').nth(2).unwrap());
+    (world, founder, id)
+}
+
+/// A request that the route takes.
+fn request(route: &RouteInfo, key: &str) -> Call {
+    let body = match route.name {
+        "jobs.submit" => json!({"type": "usage.export"}),
+        "api_keys.reroll" => json!({}),
+        "roles.create" => json!({"name": "x", "base": "client", "permissions": []}),
+        _ => json!({"name": "x"}),
+    };
+    Call::post(&route.path.replace(":id", key), &body)
+}
+
+async fn send(world: &World, founder: &Founder, call: &Call) -> Answer {
+    let call = call.clone().header("idempotency-key", "k");
+    world.send(call.bearer(&founder.access)).await
+}
+
+/// One effect, one answer, nothing stuck: after the failure a repetition with the same key does what a
+/// first request does, or gives the answer of the one that was done and not heard of.
+///
+/// Rows: F-11 F-12 F-13
+#[test]
+fn every_route_with_a_key_acts_once_wherever_it_stops() {
+    run(async || {
+        let all = functions::routes();
+        let routes = all
+            .iter()
+            .filter(|(_, route)| route.idempotency != Idempotency::None);
+        let mut stops = 0;
+        for (_, route) in routes {
+            let (world, founder, key) = prepared().await;
+            let clean = send(&world, &founder, &request(route, &key)).await;
+            assert!(matches!(clean.status(), 201 | 202), "{}", clean.json());
+            let expected = rows(&world).await;
+            for fault in [Fault::Before, Fault::After, Fault::Statement] {
+                for at in 1.. {
+                    let (world, founder, key) = prepared().await;
+                    let call = request(route, &key);
+                    world.set(fault(at));
+                    let first = send(&world, &founder, &call).await;
+                    if !world.happened() {
+                        assert!(at > 2, "{} has hardly any statements", route.name);
+                        break;
+                    }
+                    stops += 1;
+                    let told = format!("{} {:?}", route.name, fault(at));
+                    // Answers come from KV's copy and, without it, from SQL.
+                    world.key_value_down(at % 2 == 0);
+                    let second = send(&world, &founder, &call).await;
+                    assert_eq!(second.status(), clean.status(), "{told}: {}", second.json());
+                    let third = send(&world, &founder, &call).await;
+                    assert_eq!(third.status(), clean.status(), "{told}: {}", third.json());
+                    assert_eq!(
+                        third.0.header("idempotent-replayed"),
+                        Some("true"),
+                        "{told}"
+                    );
+                    let id = text(&third.json()["data"]["id"]);
+                    assert_eq!(second.json()["data"]["id"], id, "{told}");
+                    if first.status() < 300 {
+                        assert_eq!(first.json()["data"]["id"], id, "{told}");
+                    }
+                    assert_eq!(rows(&world).await, expected, "{told}");
+                }
+            }
+        }
+        assert!(stops > 9 * 8, "{stops}");
+    });
+}
