@@ -21,8 +21,8 @@ const WHY = {
     duplicates in the same transaction.`,
   "me, token repeated": `three statements in the one round trip, where Hono has two: the session's state is judged by one rule for
     every route, and the profile is read besides.`,
-  "Stripe event": `two statements more in the second of the same two round trips: ours holds the subscription while it is
-    applied, and takes the plan from the tenant that loses it. HMAC-SHA-256 is in Wasm, against WebCrypto's.`,
+  "Stripe event": `one statement more in the second of the same two round trips: ours takes the plan from the tenant that
+    loses the subscription. HMAC-SHA-256 is in Wasm, against WebCrypto's.`,
   p95: `50 clients that never pause and a D1 that works on one batch at a time: this is the time in its queue, and it
     grows with whatever else the machine does. Hono's is among the absolute numbers below.`,
 };

@@ -20,7 +20,7 @@ crate::queries! {
             (SELECT id FROM tenants WHERE stripe_customer_id = ?2) AS buyer,
             (SELECT id FROM plans WHERE stripe_lookup_key = ?3) AS plan_id";
     /// `?1` subscription. First in a batch: events of one subscription are applied one after the
-    /// other. SQLite and D1 have one writer, so there it is only a read.
+    /// other. For PostgreSQL only; the others have one writer.
     HELD: SystemQuery = "stripe.held", "SELECT tenant_id FROM subscriptions WHERE id = ?1",
         postgres = "SELECT tenant_id FROM subscriptions WHERE id = ?1 FOR NO KEY UPDATE";
     /// `?1` subscription, `?2` the tenant it belongs to now, `?3` version, `?4` now. The tenant

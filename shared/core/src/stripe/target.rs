@@ -5,7 +5,7 @@ use serde_json::json;
 use super::event::Subscription;
 use super::store::{HELD, LEAVE, PUT_STATUS, PUT_SUBSCRIPTION, SET_PLAN};
 use crate::http::Context;
-use crate::port::{DatabaseError, Level, Platform};
+use crate::port::{DatabaseError, Dialect, Level, Platform};
 use crate::sql::{Row, Statement};
 use crate::tenancy::TenantId;
 use crate::time::{Millis, SECOND};
@@ -94,6 +94,7 @@ impl Change {
         subscription: &Subscription,
         version: i64,
         now: Millis,
+        dialect: Dialect,
     ) -> (Vec<Statement>, &'static str) {
         let millis = |seconds: Option<i64>| {
             seconds.map(|s| s.clamp(0, 253_402_300_799).saturating_mul(SECOND))
@@ -121,12 +122,15 @@ impl Change {
             version.into(),
             now.into(),
         ];
-        let writes = vec![
-            HELD.bind([id.into()]),
+        let mut writes = Vec::with_capacity(5);
+        if dialect == Dialect::Postgres {
+            writes.push(HELD.bind([id.into()]));
+        }
+        writes.extend([
             LEAVE.bind(leave),
             put,
             SET_PLAN.bind(&self.tenant, [customer.into(), now.into()]),
-        ];
+        ]);
         (writes, outcome)
     }
 

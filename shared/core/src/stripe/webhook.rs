@@ -14,7 +14,9 @@ use super::target::{Target, Verdict};
 use crate::config::Environment;
 use crate::http::{Code, Context, Error, Interrupt, Reply};
 use crate::metrics;
-use crate::port::{DatabaseError, Level, Outbound as _, OutboundError, OutboundRequest, Platform};
+use crate::port::{
+    Database as _, DatabaseError, Level, Outbound as _, OutboundError, OutboundRequest, Platform,
+};
 use crate::sql::{Row, Statement};
 use crate::time::MINUTE;
 
@@ -165,7 +167,8 @@ async fn apply<P: Platform>(
                 .with_cause(why))
         }
         Verdict::Apply(change) => {
-            let (writes, outcome) = change.writes(&subscription, version, cx.now);
+            let dialect = cx.platform.database()?.dialect();
+            let (writes, outcome) = change.writes(&subscription, version, cx.now, dialect);
             let taken = finish(cx, event, writes, outcome).await?;
             change.tell(cx, &subscription);
             Ok(taken)
