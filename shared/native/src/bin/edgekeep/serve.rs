@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 use edgekeep_core::port::{Level, Platform as _};
-use edgekeep_native::migrate::Migrator;
+use edgekeep_native::migrate::{Migrator, Standing};
 use edgekeep_native::{Database, Platform, Wakes, now, server};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -44,6 +44,7 @@ pub(crate) fn run(runtime: &Runtime, arguments: Arguments) -> Result<(), Failure
 
 async fn serve(arguments: Arguments) -> Result<(), Failure> {
     let database = open(&arguments).await?;
+    let pending = pending(&arguments.database).await;
     let (wakes, woken) = Wakes::channel();
     let app = app();
     let database = match app.ready() {
@@ -57,6 +58,12 @@ async fn serve(arguments: Arguments) -> Result<(), Failure> {
             .problems
             .iter()
             .for_each(|text| note(&platform, Level::Error, text));
+    }
+    if pending > 0 {
+        let what = format!(
+            "{pending} migrations are pending: stop, and start with --migrate to apply them"
+        );
+        note(&platform, Level::Error, &what);
     }
     let listener = TcpListener::bind(arguments.listen).await.map_err(|error| {
         format!(
@@ -78,9 +85,12 @@ async fn serve(arguments: Arguments) -> Result<(), Failure> {
     print("Edgekeep has stopped")
 }
 
+/// A database of the process's own, which has its schema from the start.
+const MEMORY: &str = "sqlite::memory:";
+
 async fn open(arguments: &Arguments) -> Result<Database, Failure> {
     let url = &arguments.database;
-    if arguments.migrate && url != "sqlite::memory:" {
+    if arguments.migrate && url != MEMORY {
         let mut migrator = Migrator::open(url).await.map_err(failure)?;
         for name in migrator.up(now()).await.map_err(failure)? {
             print(format_args!("applied {name}"))?;
@@ -88,6 +98,27 @@ async fn open(arguments: &Arguments) -> Result<Database, Failure> {
         migrator.seed().await.map_err(failure)?;
     }
     Database::open(url).await.map_err(failure)
+}
+
+/// How many migrations of this build the database lacks; none where that cannot be told, or in memory.
+async fn pending(url: &str) -> usize {
+    if url == MEMORY {
+        return 0;
+    }
+    let Ok(mut migrator) = Migrator::open(url).await else {
+        return 0;
+    };
+    let standings = migrator.status().await.unwrap_or_default();
+    let lacks = |standing: &&_| {
+        matches!(
+            standing,
+            Standing {
+                applied_at: None,
+                ..
+            }
+        )
+    };
+    standings.iter().filter(lacks).count()
 }
 
 fn note(platform: &Platform, level: Level, text: &str) {
