@@ -73,7 +73,7 @@ const KEYS: &str = "\
   now. A key ends with its owner's account and membership, and with the tenant.";
 
 const PERMISSIONS: &str = "\
-A role holds what the roles below it hold: founder, admin, agent, client. A role that an organisation
+A role holds what the roles below it hold: founder, admin, agent, client. A role that an organization
 makes holds a part of what one of them does. A 403 names the missing permission in `error.permission`.
 Both, and what a role may do to one resource, a colleague's job for instance, are in
 [organizations.md](organizations.md).";
