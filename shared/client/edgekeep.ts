@@ -18,13 +18,26 @@ export interface Options {
   onSignInRequired?: () => void;
   /** Milliseconds for one request; 30,000 without it. */
   timeout?: number;
+  /** How often a call with an `idempotencyKey` is sent at most; 3 without it. */
+  attempts?: number;
   fetch?: typeof fetch;
 }
 
 export interface Call {
   body?: unknown;
   headers?: Record<string, string>;
+  /**
+   * On routes that take one (docs/roles.md): the call may be sent again, and acts once. `true` draws a key
+   * for this call; give one of your own to go on with it after a restart.
+   */
+  idempotencyKey?: string | true;
   signal?: AbortSignal;
+}
+
+/** What the server made, by its temporary id. */
+export interface Made {
+  id: string;
+  client_temp_id: string;
 }
 
 /** An answer that is an error; `code` is one of docs/errors.md. */
@@ -106,11 +119,43 @@ export class Edgekeep {
   /**
    * The `data` of an answer, asked for with the session's access token. An expired one is refreshed
    * once, whatever calls meet it, and the request is sent once more: the server has not acted on it.
+   * With an `idempotencyKey` it is sent again, with the same key, where the server did not answer or said
+   * that it may.
    *
    * @throws ApiError when the server refuses
    * @throws SignInRequired when the session has ended
    */
   async call(method: string, path: string, call: Call = {}): Promise<any> {
+    const { idempotencyKey, ...rest } = call;
+    if (idempotencyKey === undefined) return this.#authorized(method, path, rest);
+    const key = idempotencyKey === true ? crypto.randomUUID() : idempotencyKey;
+    const keyed = { ...rest, headers: { ...rest.headers, "idempotency-key": key } };
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await this.#authorized(method, path, keyed);
+      } catch (error) {
+        const wait = pause(error, attempt);
+        const last = attempt >= (this.#options.attempts ?? 3);
+        if (last || wait === undefined || rest.signal?.aborted) throw error;
+        await sleep(wait, rest.signal);
+      }
+    }
+  }
+
+  /**
+   * Makes a thing that the application shows before the server has answered: `show` gets it under a
+   * temporary id. `swap` puts what the server made in its place, wherever a state has it. Like a call with
+   * an `idempotencyKey` it is sent again where the server did not answer.
+   */
+  async create<T>(path: string, body: object, show: (draft: any) => void): Promise<{ made: any; swap: (state: T) => T }> {
+    const id = tempId();
+    show({ ...body, id });
+    const answer = await this.call("POST", path, { body: { ...body, client_temp_id: id }, idempotencyKey: id });
+    const { client_temp_id, ...made } = answer;
+    return { made, swap: (state) => swapTempId(state, answer) };
+  }
+
+  async #authorized(method: string, path: string, call: Call): Promise<any> {
     const tokens = this.#tokens;
     if (!tokens) throw new SignInRequired();
     try {
@@ -196,4 +241,59 @@ function parsed(text: string): unknown {
   } catch {
     return undefined;
   }
+}
+
+/** The longest `Retry-After` that a call waits for by itself, in seconds. */
+const PATIENCE = 30;
+
+/** Milliseconds to wait before a call is sent again; nothing where that would not help. */
+function pause(error: unknown, attempt: number): number | undefined {
+  if (error instanceof SignInRequired) return undefined;
+  if (error instanceof ApiError) {
+    if (!error.retryable || (error.retryAfter ?? 0) > PATIENCE) return undefined;
+    if (error.retryAfter !== undefined) return error.retryAfter * 1_000;
+  }
+  // Not all at once, when many have waited for the same outage.
+  return 250 * 2 ** attempt * (0.5 + Math.random() / 2);
+}
+
+function sleep(millis: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const aborted = () => {
+      clearTimeout(timer);
+      reject(signal?.reason);
+    };
+    const timer = setTimeout(() => {
+      signal?.removeEventListener("abort", aborted);
+      resolve();
+    }, millis);
+    signal?.addEventListener("abort", aborted, { once: true });
+  });
+}
+
+/** A name for a thing that the server has not made yet; it is sent as `client_temp_id`. */
+export function tempId(): string {
+  return `temp_${crypto.randomUUID()}`;
+}
+
+/**
+ * A state of plain data with `made.id` wherever it had `made.client_temp_id`, as a value or as the name of a
+ * member, and with what the server made in place of the draft. What has not changed stays the same object.
+ */
+export function swapTempId<T>(state: T, made: Made): T {
+  const { client_temp_id: temp, ...thing } = made;
+  const swapped = (value: any): any => {
+    if (value === temp) return made.id;
+    if (value === null || typeof value !== "object") return value;
+    if (Array.isArray(value)) {
+      const items = value.map(swapped);
+      return items.some((item, at) => item !== value[at]) ? items : value;
+    }
+    const entries = Object.entries(value);
+    const fresh = entries.map(([name, member]) => [name === temp ? made.id : name, swapped(member)] as const);
+    const same = fresh.every(([name, member], at) => name === entries[at]?.[0] && member === entries[at]?.[1]);
+    if (same) return value;
+    return { ...Object.fromEntries(fresh), ...(value.id === temp ? thing : {}) };
+  };
+  return swapped(state);
 }

@@ -5,7 +5,7 @@
 
 import { writeFileSync } from "node:fs";
 import { Api } from "./api.mjs";
-import { client } from "./client.mjs";
+import { client, clientRetries, clientSwaps } from "./client.mjs";
 import { issuer } from "./issuer.mjs";
 import { jose } from "./jose.mjs";
 import { oauth2 } from "./oauth2.mjs";
@@ -21,6 +21,8 @@ const cases = [
   ["jose as issuer", "signs_what_we_exchange", ["A-22"], issuer],
   ["oauth2-mock-server", "signs_in_through_us", ["D-11", "D-12"], oauth2],
   ["client", "refreshes_and_tells", ["A-46"], client],
+  ["client again", "sends_the_same_key", ["F-23"], clientRetries],
+  ["client drafts", "get_their_ids", ["AA-06"], clientSwaps],
 ];
 const told = [];
 const lines = [];
