@@ -54,6 +54,7 @@ impl World {
                 inner: inner.clone(),
                 fault,
                 gate: Notify::new(),
+                ran: Cell::default(),
             }),
             key_value: Rc::new(FaultyStore {
                 inner: inner.clone(),
@@ -108,6 +109,11 @@ impl World {
     /// Whether the planned fault has happened.
     pub fn happened(&self) -> bool {
         self.database.fault.get() == Fault::None
+    }
+
+    /// Calls of the database and statements in them, since the last call of this.
+    pub fn ran(&self) -> (usize, usize) {
+        self.database.ran.take()
     }
 
     /// Runs `meanwhile` while the nth database call of `work` waits for it.

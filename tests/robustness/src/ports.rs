@@ -67,6 +67,8 @@ pub struct FaultyDatabase {
     pub(crate) inner: Platform,
     pub(crate) fault: Cell<Fault>,
     pub(crate) gate: Notify,
+    /// Calls and statements since somebody asked.
+    pub(crate) ran: Cell<(usize, usize)>,
 }
 
 /// Fails when it runs, not when it is prepared.
@@ -124,6 +126,8 @@ impl port::Database for FaultyDatabase {
     }
 
     async fn batch(&self, statements: &[Statement]) -> Result<Vec<Vec<Row>>, DatabaseError> {
+        let (calls, all) = self.ran.get();
+        self.ran.set((calls + 1, all + statements.len()));
         match self.fault.get() {
             Fault::Hangs => pending::<()>().await,
             Fault::Waits(0 | 1) => {

@@ -18,6 +18,7 @@ mod health;
 mod idempotency;
 mod jobs;
 mod keys;
+mod lists;
 mod mails;
 mod metrics;
 mod odd_requests;
