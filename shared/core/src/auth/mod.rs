@@ -17,6 +17,7 @@ mod recovery;
 pub mod refresh;
 mod register;
 mod routes;
+mod security_txt;
 mod session;
 mod sessions;
 mod store;

@@ -1,6 +1,6 @@
 //! The auth function's table.
 
-use super::{login, session, sessions, switch};
+use super::{login, security_txt, session, sessions, switch};
 use crate::guard::rate_limit::RateClass;
 use crate::http::{Access, Context, Function, Interrupt, Reply, Route};
 use crate::port::Platform;
@@ -29,6 +29,8 @@ pub enum Action {
     Csrf,
     /// Public keys of access tokens.
     Jwks,
+    /// Where to report a vulnerability.
+    SecurityTxt,
 }
 
 impl Function for Auth {
@@ -89,6 +91,13 @@ impl Function for Auth {
             Action::Jwks,
             Access::Public,
         ),
+        // Here because the directory is this function's on every platform.
+        Route::get(
+            "/.well-known/security.txt",
+            "auth.security_txt",
+            Action::SecurityTxt,
+            Access::Public,
+        ),
     ];
 
     async fn handle<P: Platform>(action: Action, cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
@@ -101,6 +110,7 @@ impl Function for Auth {
             Action::Switch => switch::switch(cx).await,
             Action::Csrf => sessions::csrf(cx).await,
             Action::Jwks => session::jwks(cx),
+            Action::SecurityTxt => security_txt::show(cx),
         }
     }
 }

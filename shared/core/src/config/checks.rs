@@ -149,6 +149,17 @@ impl<'a> Loader<'a> {
         }
     }
 
+    pub(super) fn security_contact(&mut self) -> Option<String> {
+        let contact = self.value("SECURITY_CONTACT")?;
+        let known = ["mailto:", "https://", "tel:"];
+        // It becomes a line of a text file.
+        let sound = contact.bytes().all(|byte| byte.is_ascii_graphic());
+        if !sound || !known.iter().any(|scheme| contact.starts_with(scheme)) {
+            self.problem("SECURITY_CONTACT must begin with mailto:, https:// or tel:".to_owned());
+        }
+        Some(contact)
+    }
+
     pub(super) fn log_level(&mut self) -> Level {
         match self.value("LOG_LEVEL").as_deref() {
             Some("debug") => Level::Debug,

@@ -140,6 +140,8 @@ pub struct Config {
     pub mail_from: String,
     /// `PASSWORD_BREACH_CHECK`; `None` when it is off.
     pub breach_check: Option<BreachCheck>,
+    /// `SECURITY_CONTACT`
+    pub security_contact: Option<String>,
     /// `LOG_LEVEL`
     pub log_level: crate::port::Level,
     /// `RATE_LIMITS`, over the defaults of the classes.
@@ -212,6 +214,7 @@ impl Config {
             mail_from: from.mail_from(&mail),
             mail,
             breach_check: from.breach_check(),
+            security_contact: from.security_contact(),
             log_level: from.log_level(),
             limits: from.limits(),
             session_idle: from.span("SESSION_IDLE_HOURS", 168, 1..=720, HOUR),

@@ -179,6 +179,11 @@ pub const VARIABLES: &[Variable] = &[
         Some(""),
         "issuers whose tokens are exchanged for ours: a JSON list (docs/oauth.md)",
     ),
+    plain(
+        "SECURITY_CONTACT",
+        "",
+        "where to report a vulnerability, as mailto:, https: or tel:; without it there is no /.well-known/security.txt",
+    ),
     plain("LOG_LEVEL", "info", "debug, info, warn or error"),
     plain(
         "RATE_LIMITS",

@@ -318,6 +318,27 @@ mod tests {
         }
     }
 
+    /// Rows: R-10
+    #[test]
+    fn hostile_text_is_inert_in_a_mail() {
+        let hostile = "</p><script>alert(1)</script><img src=x onerror=\"alert(1)\">&";
+        let letter = |subject, text: &str| Letter {
+            subject,
+            before: text.to_owned(),
+            link: Some(format!("https://app.test/?x={text}")),
+            after: text.to_owned(),
+        };
+        let html = letter("</title><script>", hostile).html();
+        for word in ["<script", "<img", "\"alert", "=\"\""] {
+            assert!(!html.contains(word), "{word}: {html}");
+        }
+        // Every bracket and quotation mark is one of ours.
+        let plain = letter("x", "x").html();
+        for mark in ['<', '>', '"'] {
+            assert_eq!(html.matches(mark).count(), plain.matches(mark).count());
+        }
+    }
+
     #[test]
     fn tokens_differ_by_template_subject_and_nonce() {
         let app = app();

@@ -107,6 +107,7 @@ const fn scope(access: Access) -> Option<ApiScope> {
 /// whatever its own table says of it.
 pub const OPEN: &[&str] = &[
     "GET /.well-known/jwks.json",
+    "GET /.well-known/security.txt",
     "GET /openapi.json",
     "GET /docs",
     "GET /healthz",

@@ -19,6 +19,7 @@ mod email_change;
 mod exchange;
 mod guard;
 mod guides;
+mod headers;
 mod health;
 mod idempotency;
 mod invitations;
@@ -98,6 +99,7 @@ pub fn chooses(name: &str, test: &Test) -> bool {
 pub fn all() -> Vec<Test> {
     [
         platform::tests(),
+        headers::tests(),
         health::tests(),
         docs::tests(),
         bad_input::tests(),

@@ -156,3 +156,54 @@ fn a_closed_registration_has_no_side_door() {
         closed.through_hub(1, "known@example.com").await.data(200);
     });
 }
+
+/// Rows: R-14
+#[test]
+fn nobody_to_report_to_is_told_as_such() {
+    run(async || {
+        let world = World::new(&[("SECURITY_CONTACT", "")]).await;
+        let path = "/.well-known/security.txt";
+        let answer = world.send(Call::new("GET", path)).await;
+        assert_eq!(
+            (answer.status(), code(&answer)),
+            (404, "FEATURE_DISABLED".to_owned())
+        );
+        let contact = "https://example.com/report?a=b,c";
+        let world = world.with(&[("SECURITY_CONTACT", contact)]);
+        let answer = world.send(Call::new("GET", path)).await;
+        let told = String::from_utf8(answer.0.body).unwrap();
+        assert!(told.starts_with(&format!("Contact: {contact}\n")), "{told}");
+    });
+}
+
+/// Rows: R-02
+#[test]
+fn what_is_logged_changes_no_header() {
+    run(async || {
+        let world = World::new(&[]).await;
+        let calls = [
+            (
+                200,
+                "/metrics",
+                Some("acceptance-metrics-token-0123456789-abcdef"),
+            ),
+            (401, "/metrics", None),
+            (200, "/healthz", None),
+            (401, "/api/v1/auth/me", None),
+            (404, "/nothing", None),
+        ];
+        for level in ["debug", "info", "warn", "error"] {
+            let world = world.with(&[("LOG_LEVEL", level)]);
+            for (status, path, token) in calls {
+                let call = Call::new("GET", path);
+                let call = token.map_or(call.clone(), |token| call.bearer(token));
+                let answer = world.send(call).await;
+                assert_eq!(answer.status(), status, "{path}");
+                for (name, value) in edgekeep_core::http::CANONICAL_SECURITY_HEADERS {
+                    assert_eq!(answer.0.header(name), Some(value), "{level} {path}");
+                }
+                assert!(answer.0.header("cache-control").is_some());
+            }
+        }
+    });
+}
