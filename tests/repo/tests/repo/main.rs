@@ -10,6 +10,7 @@
 
 mod alerts;
 mod catalog;
+mod checklist;
 mod databases;
 mod dependencies;
 mod manifests;
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
     trials.extend(statements::trials());
     trials.extend(schema::trials());
     trials.extend(tenancy::trials());
+    trials.extend(checklist::trials());
     trials.extend(reach::trials());
     trials.extend(plans::trials());
     trials.extend(migrations::trials());
