@@ -43,13 +43,15 @@ pub fn register(api: &Api, email: &str) -> Answer {
     .send()
 }
 
+/// The mails to an address, the latest first.
+pub fn mails(api: &Api, email: &str) -> Vec<Value> {
+    let path = format!("/api/v1/dev/mailbox?to={email}");
+    api.get(&path).send().data(200).as_array().unwrap().clone()
+}
+
 /// The latest mail to an address.
 pub fn mail(api: &Api, email: &str) -> Value {
-    let mails = api
-        .get(&format!("/api/v1/dev/mailbox?to={email}"))
-        .send()
-        .data(200);
-    mails[0].clone()
+    mails(api, email).swap_remove(0)
 }
 
 /// The token in the link of the latest mail.

@@ -65,12 +65,12 @@ crate::queries! {
     OWN: CredentialQuery = "accounts.own", "
         SELECT email, password_hash FROM users WHERE id = ?1";
     /// `?1` user, `?2` new password hash, `?3` the one it replaces, `?4` now. A link to reset the
-    /// old one is dead afterwards.
+    /// old one is dead afterwards. Where another change was faster, this fails and takes its batch with
+    /// it, because NULL is no password hash: nothing is ended, recorded or mailed twice.
     CHANGE_PASSWORD: CredentialQuery = "accounts.change_password", "
-        UPDATE users SET password_hash = ?2, password_reset_hash = NULL,
-            password_reset_expires_at = NULL, updated_at = ?4
-        WHERE id = ?1 AND password_hash = ?3
-        RETURNING id";
+        UPDATE users SET password_hash = CASE WHEN password_hash = ?3 THEN ?2 END,
+            password_reset_hash = NULL, password_reset_expires_at = NULL, updated_at = ?4
+        WHERE id = ?1";
     /// `?1` user, `?2` now: if their password was replaced just now. Whoever knew the one before
     /// may have asked for the change of address.
     END_EMAIL_CHANGE: CredentialQuery = "accounts.end_email_change", "
@@ -84,16 +84,16 @@ crate::queries! {
     RESET_HOLDER: CredentialQuery = "accounts.reset_holder", "
         SELECT id, email FROM users WHERE password_reset_hash = ?1
             AND password_reset_expires_at > ?2 AND disabled_at IS NULL";
-    /// `?1` hash of the token, `?2` now, `?3` new password hash. Whoever opened the link has the
-    /// mailbox, so the address is confirmed too. Single use.
+    /// `?1` hash of the token, `?2` now, `?3` new password hash, `?4` user. Whoever opened the link has
+    /// the mailbox, so the address is confirmed too. Single use: fails as `CHANGE_PASSWORD` does.
     RESET_PASSWORD: CredentialQuery = "accounts.reset_password", "
-        UPDATE users SET password_hash = ?3, password_reset_hash = NULL,
+        UPDATE users SET password_hash = CASE WHEN password_reset_hash = ?1
+                AND password_reset_expires_at > ?2 AND disabled_at IS NULL THEN ?3 END,
+            password_reset_hash = NULL,
             password_reset_expires_at = NULL, email_verification_hash = NULL,
             email_verification_expires_at = NULL,
             email_verified_at = COALESCE(email_verified_at, ?2), updated_at = ?2
-        WHERE password_reset_hash = ?1 AND password_reset_expires_at > ?2
-            AND disabled_at IS NULL
-        RETURNING id";
+        WHERE id = ?4";
     /// `?1` address. The newest membership is where the session starts.
     ACCOUNT: SystemQuery = "accounts.by_email", concat!("
         SELECT ", account_columns!(), "

@@ -82,12 +82,11 @@ pub(super) async fn change<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, In
     let notice = notice(cx, Template::PasswordChanged, user, &own.email)?;
     let entry = Entry::by(&own.actor, "auth.password_changed", user);
     let mut writes = Vec::from(CONFIRM.forgive(cx.client, user));
-    let changed = writes.len();
     writes.extend([
         CHANGE_PASSWORD.bind([
             user.into(),
             hash.into(),
-            own.password_hash.into(),
+            own.password_hash.as_str().into(),
             cx.now.into(),
         ]),
         END_CHALLENGES.bind([user.into()]),
@@ -101,10 +100,12 @@ pub(super) async fn change<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, In
         notice.queue(cx.now),
         entry.append(cx)?,
     ]);
-    let rows = cx.batch(&writes).await?;
-    if rows.get(changed).is_none_or(Vec::is_empty) {
-        // Another change was faster.
-        return Err(Error::new(Code::StateConflict).into());
+    if let Err(error) = cx.batch(&writes).await {
+        let rows = cx.query(OWN.bind([user.into()])).await?;
+        let now = rows.first().map(|row| row.text(1)).transpose()?;
+        let faster = now.is_none_or(|hash| hash != own.password_hash);
+        let conflict = || Error::new(Code::StateConflict);
+        return Err(if faster { conflict() } else { error }.into());
     }
     mail::soon(cx, &notice.id);
     Ok(Reply::ok(&json!({"status": "changed"})))
@@ -131,8 +132,8 @@ pub(super) async fn reset<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Int
     fields.finish()?;
 
     let spent = || Error::new(Code::TokenSpent).with_field("token");
-    let holder = RESET_HOLDER.bind([token.as_str().into(), cx.now.into()]);
-    let rows = cx.query(holder).await?;
+    let holder = || RESET_HOLDER.bind([token.as_str().into(), cx.now.into()]);
+    let rows = cx.query(holder()).await?;
     let row = rows.first().ok_or_else(spent)?;
     let (user, email) = (row.text(0)?, row.text(1)?);
     // A password that is refused leaves the link as it is.
@@ -145,11 +146,16 @@ pub(super) async fn reset<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Int
         action: "auth.password_reset",
         target: user,
     };
-    let rows = cx
+    let written = cx
         .batch(&[
             // Whoever has the mailbox need not wait because of their own wrong guesses.
             LOGIN.forget(cx.client, email),
-            RESET_PASSWORD.bind([token.into(), cx.now.into(), hash.into()]),
+            RESET_PASSWORD.bind([
+                token.as_str().into(),
+                cx.now.into(),
+                hash.into(),
+                user.into(),
+            ]),
             END_CHALLENGES.bind([user.into()]),
             END_SESSIONS.bind([
                 user.into(),
@@ -161,9 +167,10 @@ pub(super) async fn reset<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Int
             notice.queue(cx.now),
             entry.append(cx)?,
         ])
-        .await?;
-    if rows.get(1).is_none_or(Vec::is_empty) {
-        return Err(spent().into());
+        .await;
+    if let Err(error) = written {
+        let faster = cx.query(holder()).await?.is_empty();
+        return Err(if faster { spent() } else { error }.into());
     }
     mail::soon(cx, &notice.id);
     Ok(Reply::ok(&json!({"status": "changed"})))

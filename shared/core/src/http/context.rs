@@ -12,7 +12,7 @@ use crate::guard::idempotency::{Claim, Stored};
 use crate::guard::identity::Credential;
 use crate::metrics::{self, Series};
 use crate::organizations::api_keys::uses;
-use crate::port::{Database as _, DatabaseError, KeyValue as _, Platform};
+use crate::port::{Database as _, DatabaseError, Dialect, KeyValue as _, Platform};
 use crate::sql::{Row, Statement};
 use crate::tenancy::{Held, Permissions, PlanFeature, PlanFeatures, Resolver, TenantId};
 use crate::time::Millis;
@@ -145,6 +145,11 @@ impl<P: Platform> Context<'_, P> {
         Ok(crate::id::draw(prefix, self.now, |bytes| {
             self.platform.random(bytes)
         })?)
+    }
+
+    /// Whose SQL the database speaks, for statements that only one of them needs.
+    pub fn dialect(&self) -> Result<Dialect, Error> {
+        Ok(self.platform.database()?.dialect())
     }
 
     /// Runs one statement: one round trip.

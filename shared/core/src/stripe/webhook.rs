@@ -14,9 +14,7 @@ use super::target::{Target, Verdict};
 use crate::config::Environment;
 use crate::http::{Code, Context, Error, Interrupt, Reply};
 use crate::metrics;
-use crate::port::{
-    Database as _, DatabaseError, Level, Outbound as _, OutboundError, OutboundRequest, Platform,
-};
+use crate::port::{DatabaseError, Level, Outbound as _, OutboundError, OutboundRequest, Platform};
 use crate::sql::{Row, Statement};
 use crate::time::MINUTE;
 
@@ -167,8 +165,7 @@ async fn apply<P: Platform>(
                 .with_cause(why))
         }
         Verdict::Apply(change) => {
-            let dialect = cx.platform.database()?.dialect();
-            let (writes, outcome) = change.writes(&subscription, version, cx.now, dialect);
+            let (writes, outcome) = change.writes(&subscription, version, cx.now, cx.dialect()?);
             let taken = finish(cx, event, writes, outcome).await?;
             change.tell(cx, &subscription);
             Ok(taken)

@@ -9,7 +9,7 @@ use super::store::{ADMIT, INSERT, LOCK, ROLL_UP};
 use crate::guard::identity::Credential;
 use crate::http::{Code, Context, Error, Interrupt, Reply};
 use crate::organizations::api_keys::key::Environment;
-use crate::port::{Database as _, DatabaseError, Dialect, Platform};
+use crate::port::{DatabaseError, Dialect, Platform};
 use crate::sql::{Row, Statement};
 use crate::tenancy::{ApiScope, Permission, Role};
 
@@ -84,7 +84,7 @@ fn statements<P: Platform>(
     let scope = ApiScope::UsageWrite.bit();
     let [first, second, third, fourth] = Role::names_with(Permission::UsageWrite);
     let mut statements = Vec::with_capacity(4);
-    if cx.platform.database()?.dialect() == Dialect::Postgres {
+    if cx.dialect()? == Dialect::Postgres {
         statements.push(LOCK.bind([id.into(), hash.into()]));
     }
     statements.extend([

@@ -1,12 +1,12 @@
 //! How accounts come to be and are confirmed.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::tests;
 use crate::answer::Answer;
 use crate::api::Api;
 use crate::fixture::{
-    PASSWORD, api_key, founder, login, mail, mail_token, new_email, register, run_task, text,
+    PASSWORD, api_key, founder, login, mail, mail_token, mails, new_email, register, run_task, text,
 };
 
 tests! { "accounts":
@@ -36,11 +36,6 @@ fn verify(api: &Api, token: &str) -> Answer {
 fn resend(api: &Api, email: &str) -> Answer {
     api.post("/api/v1/auth/verify/resend", &json!({"email": email}))
         .send()
-}
-
-fn mails(api: &Api, email: &str) -> Vec<Value> {
-    let path = format!("/api/v1/dev/mailbox?to={email}");
-    api.get(&path).send().data(200).as_array().unwrap().clone()
 }
 
 fn the_newest_registration_wins(api: &Api) {

@@ -7,7 +7,8 @@ use super::tests;
 use crate::answer::Answer;
 use crate::api::Api;
 use crate::fixture::{
-    Founder, PASSWORD, founder, login, mail, mail_token, me, new_email, register, run_task, text,
+    Founder, PASSWORD, founder, login, mail, mail_token, mails, me, new_email, register, run_task,
+    text,
 };
 
 tests! { "email_change":
@@ -48,11 +49,6 @@ fn confirm_later(api: &Api, token: &str, later: i64) -> Answer {
     api.post("/api/v1/auth/email/confirm", &json!({"token": token}))
         .later(later)
         .send()
-}
-
-fn mails(api: &Api, email: &str) -> Vec<Value> {
-    let path = format!("/api/v1/dev/mailbox?to={email}");
-    api.get(&path).send().data(200).as_array().unwrap().clone()
 }
 
 fn both_addresses_must_agree(api: &Api) {

@@ -70,10 +70,7 @@ const RAW: [(&str, &str); 4] = [
         "organizations/api_keys/uses.rs",
         "counts uses after the answer, by the keys' ids",
     ),
-    (
-        "usage/ingest.rs",
-        "asks which dialect it speaks, and runs nothing",
-    ),
+    ("asks which dialect it speaks, and runs nothing",),
 ];
 
 pub(crate) fn trials() -> Vec<Trial> {
