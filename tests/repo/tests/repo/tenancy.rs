@@ -57,7 +57,7 @@ const PROVEN: [(&str, &str); 15] = [
 ];
 
 /// Files that ask the database port itself, instead of a request's context.
-const RAW: [(&str, &str); 4] = [
+const RAW: [(&str, &str); 3] = [
     (
         "http/context.rs",
         "the one door: it counts, checks and names",
@@ -70,7 +70,6 @@ const RAW: [(&str, &str); 4] = [
         "organizations/api_keys/uses.rs",
         "counts uses after the answer, by the keys' ids",
     ),
-    ("asks which dialect it speaks, and runs nothing",),
 ];
 
 pub(crate) fn trials() -> Vec<Trial> {
