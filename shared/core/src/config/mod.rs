@@ -6,12 +6,14 @@
 mod addresses;
 mod checks;
 mod features;
+mod listed;
 mod secrets;
 mod variables;
 
 use core::fmt;
 
 pub use features::{Feature, Features};
+pub(crate) use listed::{Listed, check_id, is_address};
 pub(crate) use secrets::is_sample;
 pub use variables::{VARIABLES, Variable};
 

@@ -2,6 +2,7 @@
 //! what a former secret signed is accepted all the same.
 
 use super::checks::Loader;
+use super::listed::Listed as _;
 use super::{Config, Environment, MailProvider, Secret};
 use crate::auth::oauth::provider::Provider;
 

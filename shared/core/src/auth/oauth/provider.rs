@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::config::Secret;
+use crate::config::{Listed, Secret, check_id, is_address};
 
 /// How a provider tells who signed in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
@@ -36,9 +36,10 @@ pub struct Provider {
     pub api: String,
 }
 
+/// One as it is written.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Given {
+pub(crate) struct Given {
     id: String,
     kind: Option<Kind>,
     issuer: Option<String>,
@@ -49,41 +50,20 @@ struct Given {
     api: Option<String>,
 }
 
-impl Provider {
-    /// Reads the JSON list of `OAUTH_PROVIDERS`. `google` and `github` know their own addresses.
-    ///
-    /// # Errors
-    /// All problems, without values. Where `strict`, every address must be https.
-    pub fn read_all(text: &str, strict: bool) -> Result<Vec<Self>, Vec<String>> {
-        let refused = |why: &str| vec![format!("OAUTH_PROVIDERS {why}")];
-        let given: Vec<Given> = serde_json::from_str(text).map_err(|_| {
-            refused("must be a JSON list of objects with id, client_id and client_secret")
-        })?;
-        let mut problems = Vec::new();
-        let mut all: Vec<Self> = Vec::new();
-        for given in given {
-            let id = given.id.clone();
-            match Self::complete(given, strict) {
-                Ok(_) if all.iter().any(|known| known.id == id) => {
-                    problems.extend(refused("names a provider twice"));
-                }
-                Ok(provider) => all.push(provider),
-                Err(why) => problems.extend(refused(why)),
-            }
-        }
-        if problems.is_empty() {
-            Ok(all)
-        } else {
-            Err(problems)
-        }
+/// `google` and `github` know their own addresses.
+impl Listed for Provider {
+    const VARIABLE: &'static str = "OAUTH_PROVIDERS";
+    const MEMBERS: &'static str = "id, client_id and client_secret";
+    const KIND: &'static str = "a provider";
+    type Given = Given;
+
+    fn is_twin(&self, other: &Self) -> bool {
+        self.id == other.id
     }
 
     fn complete(given: Given, strict: bool) -> Result<Self, &'static str> {
         let id = given.id;
-        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-        if id.is_empty() || id.len() > 32 || !id.chars().all(plain) {
-            return Err("has an id with other characters than a-z, 0-9 and -");
-        }
+        check_id(&id)?;
         if given.client_id.is_empty() || given.client_secret.is_empty() {
             return Err("lacks a client_id or client_secret");
         }
@@ -113,11 +93,8 @@ impl Provider {
             .unwrap_or_else(|| "https://api.github.com".to_owned());
         let addresses = [Some(&issuer), Some(&api)];
         let more = [authorization_endpoint.as_ref(), token_endpoint.as_ref()];
-        let sound = |url: &&String| {
-            let plain = !url.chars().any(|c| c.is_whitespace() || c.is_control());
-            plain && (url.starts_with("https://") || !strict && url.starts_with("http://"))
-        };
-        if !addresses.iter().chain(&more).flatten().all(sound) {
+        let mut all = addresses.iter().chain(&more).flatten();
+        if !all.all(|url| is_address(url, strict)) {
             return Err("has an address that is not https");
         }
         let kind = given.kind.unwrap_or(if id == "github" {
@@ -136,7 +113,9 @@ impl Provider {
             api,
         })
     }
+}
 
+impl Provider {
     /// What is asked for.
     pub(super) const fn scope(&self) -> &'static str {
         match self.kind {

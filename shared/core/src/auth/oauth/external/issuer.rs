@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value as Json};
 
 use crate::auth::oauth::provider::Provider;
-use crate::config::{Config, Secret, is_sample};
+use crate::config::{Config, Listed, Secret, check_id, is_address, is_sample};
 
 /// Shortest secret of an issuer that signs with one: HS256's own length (RFC 7518, section 3.2).
 const MIN_SECRET: usize = 32;
@@ -60,9 +60,10 @@ impl Default for Claims {
     }
 }
 
+/// One as it is written.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Given {
+pub(crate) struct Given {
     id: String,
     issuer: String,
     audience: String,
@@ -112,43 +113,20 @@ impl Issuer {
         }
         Ok(all)
     }
+}
 
-    /// Reads the JSON list of `EXTERNAL_ISSUERS`.
-    ///
-    /// # Errors
-    /// All problems, without values. Where `strict`, addresses must be https.
-    pub fn read_all(text: &str, strict: bool) -> Result<Vec<Self>, Vec<String>> {
-        let refused = |why: &str| vec![format!("EXTERNAL_ISSUERS {why}")];
-        let given: Vec<Given> = serde_json::from_str(text).map_err(|_| {
-            refused(
-                "must be a JSON list of objects with id, issuer, audience and jwks_url or secret",
-            )
-        })?;
-        let mut problems = Vec::new();
-        let mut all: Vec<Self> = Vec::new();
-        for given in given {
-            let twice = |known: &Self| known.id == given.id || known.name == given.issuer;
-            if all.iter().any(twice) {
-                problems.extend(refused("names an issuer twice"));
-                continue;
-            }
-            match Self::complete(given, strict) {
-                Ok(issuer) => all.push(issuer),
-                Err(why) => problems.extend(refused(why)),
-            }
-        }
-        if problems.is_empty() {
-            Ok(all)
-        } else {
-            Err(problems)
-        }
+impl Listed for Issuer {
+    const VARIABLE: &'static str = "EXTERNAL_ISSUERS";
+    const MEMBERS: &'static str = "id, issuer, audience and jwks_url or secret";
+    const KIND: &'static str = "an issuer";
+    type Given = Given;
+
+    fn is_twin(&self, other: &Self) -> bool {
+        self.id == other.id || self.name == other.name
     }
 
     fn complete(given: Given, strict: bool) -> Result<Self, &'static str> {
-        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-        if given.id.is_empty() || given.id.len() > 32 || !given.id.chars().all(plain) {
-            return Err("has an id with other characters than a-z, 0-9 and -");
-        }
+        check_id(&given.id)?;
         if given.issuer.is_empty() || given.audience.is_empty() {
             return Err("lacks an issuer or audience");
         }
@@ -157,9 +135,7 @@ impl Issuer {
         }
         let proof = match (given.jwks_url, given.secret) {
             (Some(url), None) => {
-                let plain = !url.chars().any(|c| c.is_whitespace() || c.is_control());
-                let secure = url.starts_with("https://") || !strict && url.starts_with("http://");
-                if !plain || !secure {
+                if !is_address(&url, strict) {
                     return Err("has a jwks_url that is not https");
                 }
                 Proof::Keys(url)

@@ -1,6 +1,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::config::Listed as _;
 
 const NOW: Millis = Millis(1_760_000_000_000);
 
