@@ -8,9 +8,11 @@ use crate::auth::oauth::{Endpoints, Issuer, KeySet};
 use crate::auth::password::Memory;
 use crate::auth::token::{TokenCache, TokenKeys};
 use crate::config::{Config, ConfigError, VARIABLES};
+use crate::guard::breaker::Breaker;
 use crate::guard::rate_limit::Limiter;
 use crate::metrics::Metrics;
 use crate::organizations::api_keys::uses::Uses;
+use crate::outbound::Breakers;
 
 /// Configuration, derived keys and bounded caches of one isolate. Adapters build it once and
 /// hand it out by [`crate::port::Platform::app`].
@@ -47,6 +49,12 @@ pub struct Ready {
     pub issuer_keys: RefCell<BTreeMap<String, KeySet>>,
     /// How often API keys were used.
     pub uses: RefCell<Uses>,
+    /// Which of the services that we call fail.
+    pub breakers: RefCell<Breakers>,
+    /// Whether the key-value store fails.
+    pub(crate) key_value: Cell<Breaker>,
+    /// Whether the database cannot be reached.
+    pub(crate) database: Cell<Breaker>,
     /// What was counted and is not written yet.
     pub metrics: RefCell<Metrics>,
     /// Where passwords are hashed.
@@ -106,6 +114,9 @@ impl App {
             issuers: OnceCell::new(),
             issuer_keys: RefCell::default(),
             uses: RefCell::default(),
+            breakers: RefCell::default(),
+            key_value: Cell::default(),
+            database: Cell::default(),
             metrics: RefCell::default(),
             hashing: Memory::default(),
         });

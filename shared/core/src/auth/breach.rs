@@ -9,10 +9,8 @@ use crate::config::BreachCheck;
 use crate::crypto::hex;
 use crate::http::{Code, Context, Error};
 use crate::metrics;
-use crate::port::{Level, Outbound as _, OutboundRequest, Platform};
-
-/// Longest that the service may take, in milliseconds; somebody waits for it.
-const PATIENCE: u32 = 1_500;
+use crate::outbound::{self, BREACHES};
+use crate::port::{Level, Platform};
 
 /// Refuses a password that is in a breach, where `PASSWORD_BREACH_CHECK` is on.
 ///
@@ -49,17 +47,12 @@ async fn ask<P: Platform>(
 ) -> Result<bool, String> {
     let digest = hex(&Sha1::digest(password.as_bytes()));
     let (prefix, rest) = digest.split_at_checked(5).ok_or("no digest")?;
-    let request = OutboundRequest {
-        method: "GET",
-        url: format!("{}/range/{prefix}", check.api_base),
-        headers: vec![
-            ("add-padding", "true".to_owned()),
-            ("user-agent", "edgekeep".to_owned()),
-        ],
-        body: Vec::new(),
-        timeout_ms: PATIENCE,
-    };
-    let answer = cx.platform.outbound().send(request).await;
+    let headers = vec![
+        ("add-padding", "true".to_owned()),
+        ("user-agent", "edgekeep".to_owned()),
+    ];
+    let url = format!("{}/range/{prefix}", check.api_base);
+    let answer = outbound::call(cx, &BREACHES, BREACHES.get(url, headers)).await;
     let answer = answer.map_err(|error| error.to_string())?;
     if answer.status != 200 {
         return Err(format!("status {}", answer.status));

@@ -8,7 +8,8 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::config::{Feature, MailProvider};
 use crate::http::{Context, Reply};
-use crate::port::{KeyValue as _, Platform};
+use crate::key_value;
+use crate::port::Platform;
 
 /// How long a dependency may take before it counts as down.
 const PATIENCE_MS: u32 = 2_000;
@@ -31,16 +32,12 @@ pub(super) async fn database<P: Platform>(cx: &Context<'_, P>) -> Result<i64, St
     }
 }
 
-async fn key_value<P: Platform>(cx: &Context<'_, P>) -> Result<i64, String> {
-    let store = cx
-        .platform
-        .key_value()
-        .ok_or_else(|| "not bound".to_owned())?;
+async fn store<P: Platform>(cx: &Context<'_, P>) -> Result<i64, String> {
     let started = cx.platform.now();
-    match within(cx.platform, store.get("health", cx.now)).await {
+    match within(cx.platform, key_value::check(cx.platform, cx.now)).await {
         None => Err("no answer in time".to_owned()),
-        Some(Err(error)) => Err(error.to_string()),
-        Some(Ok(_)) => Ok(cx.platform.now().since(started)),
+        Some(Err(why)) => Err(why),
+        Some(Ok(())) => Ok(cx.platform.now().since(started)),
     }
 }
 
@@ -53,7 +50,7 @@ pub(super) async fn details<P: Platform>(cx: &Context<'_, P>) -> Reply {
     let database = database(cx).await;
     let serving = config.is_ok() && database.is_ok();
     add("database", tell(cx, "database", database));
-    let store = key_value(cx).await;
+    let store = store(cx).await;
     let degraded = store.is_err();
     add("keyValue", tell(cx, "key_value", store));
     let configuration = if config.is_ok() { "ok" } else { "down" };

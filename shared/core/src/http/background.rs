@@ -50,8 +50,8 @@ pub async fn in_background<P: Platform, T>(
     }
     let done = work(&cx).await;
     let counted = meter.counted.take();
-    let counted = counted.into_iter().map(|series| (series, 1));
-    metrics::add(platform, counted, platform.now());
+    let counted: Vec<_> = counted.into_iter().map(|series| (series, 1)).collect();
+    metrics::add(platform, &counted, platform.now());
     Some(done)
 }
 

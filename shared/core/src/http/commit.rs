@@ -6,8 +6,8 @@ use super::error::{Error, Interrupt};
 use super::message::Reply;
 use crate::audit::Record;
 use crate::guard::idempotency::{Claim, Stored};
-use crate::metrics;
-use crate::port::{KeyValue as _, Platform};
+use crate::key_value;
+use crate::port::Platform;
 use crate::sql::{Row, Statement};
 
 /// A change that the database itself may refuse, because its rule must hold against parallel
@@ -128,15 +128,8 @@ impl<P: Platform> Context<'_, P> {
         let Ok(text) = serde_json::to_string(stored) else {
             return;
         };
-        let (platform, key, now) = (self.platform.clone(), claim.kv_key(), self.now);
         Meter::count(&self.meter.kv);
-        self.platform.defer(async move {
-            if let Some(store) = platform.key_value() {
-                // SQL holds the answer too, so a failure here changes nothing.
-                if store.put(&key, &text, 86_400, now).await.is_err() {
-                    metrics::count(&platform, metrics::kv_errors("put"));
-                }
-            }
-        });
+        // SQL holds the answer too, so a failure here changes nothing.
+        key_value::put_later(self.platform, claim.kv_key(), text, 86_400, self.now);
     }
 }

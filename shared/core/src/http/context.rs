@@ -10,9 +10,10 @@ use crate::app::Ready;
 use crate::config::Config;
 use crate::guard::idempotency::{Claim, Stored};
 use crate::guard::identity::Credential;
-use crate::metrics::{self, Series};
+use crate::key_value;
+use crate::metrics::Series;
 use crate::organizations::api_keys::uses;
-use crate::port::{Database as _, DatabaseError, Dialect, KeyValue as _, Platform};
+use crate::port::Platform;
 use crate::sql::{Row, Statement};
 use crate::tenancy::{Held, Permissions, PlanFeature, PlanFeatures, Resolver, TenantId};
 use crate::time::Millis;
@@ -147,38 +148,6 @@ impl<P: Platform> Context<'_, P> {
         })?)
     }
 
-    /// Whose SQL the database speaks, for statements that only one of them needs.
-    pub fn dialect(&self) -> Result<Dialect, Error> {
-        Ok(self.platform.database()?.dialect())
-    }
-
-    /// Runs one statement: one round trip.
-    pub async fn query(&self, statement: Statement) -> Result<Vec<Row>, Error> {
-        check(core::slice::from_ref(&statement))?;
-        Meter::count(&self.meter.sql);
-        let result = self.platform.database()?.query(&statement).await;
-        let statements = core::slice::from_ref(&statement);
-        let rows = result.map_err(|error| {
-            self.count_database_error(&error);
-            named(error, statements)
-        })?;
-        self.tell(statements, core::slice::from_ref(&rows));
-        Ok(rows)
-    }
-
-    /// Runs all statements or none: one round trip.
-    pub async fn batch(&self, statements: &[Statement]) -> Result<Vec<Vec<Row>>, Error> {
-        check(statements)?;
-        Meter::count(&self.meter.sql);
-        let result = self.platform.database()?.batch(statements).await;
-        let rows = result.map_err(|error| {
-            self.count_database_error(&error);
-            named(error, statements)
-        })?;
-        self.tell(statements, &rows);
-        Ok(rows)
-    }
-
     /// Judges the caller by the rows that hold now, and reads what the handler needs in the
     /// same round trip. What was read is handed out only to a caller the route's policy lets in.
     ///
@@ -282,37 +251,8 @@ impl<P: Platform> Context<'_, P> {
     /// The answer to this idempotency key, if KV has it. A failing KV only costs a replay from SQL.
     async fn cached_answer(&self) -> Option<Stored> {
         let claim = self.claim.as_ref()?;
-        let store = self.platform.key_value()?;
         Meter::count(&self.meter.kv);
-        let found = store.get(&claim.kv_key(), self.now).await;
-        if found.is_err() {
-            self.count(metrics::kv_errors("get"));
-        }
-        let text = found.ok()??;
+        let text = key_value::get(self.platform, &claim.kv_key(), self.now).await?;
         serde_json::from_str::<Stored>(&text).ok()?.live(self.now)
     }
-}
-
-/// Values that some database would change are a mistake of ours.
-fn check(statements: &[Statement]) -> Result<(), Error> {
-    let odd = statements
-        .iter()
-        .find(|statement| !statement.params.iter().all(crate::sql::Value::is_portable));
-    match odd {
-        None => Ok(()),
-        Some(statement) => Err(Error::new(Code::Internal).with_cause(format!(
-            "{}: a value that is not portable",
-            statement.query.name
-        ))),
-    }
-}
-
-/// Adds the names of the statements to what the log will say.
-fn named(error: DatabaseError, statements: &[Statement]) -> Error {
-    let names: Vec<_> = statements
-        .iter()
-        .map(|statement| statement.query.name)
-        .collect();
-    let cause = format!("{error} (in {})", names.join(", "));
-    Error::from(error).with_cause(cause)
 }

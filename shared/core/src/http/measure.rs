@@ -7,7 +7,7 @@ use super::route::Access;
 use super::serve::Progress;
 use crate::guard::identity::Credential;
 use crate::metrics::{self, Series};
-use crate::port::{DatabaseError, Level, Platform};
+use crate::port::{Level, Platform};
 use crate::time::Millis;
 
 /// The route of what is no route.
@@ -22,10 +22,6 @@ impl<P: Platform> Context<'_, P> {
     /// Names how an attempt to sign in ended, where the answer's status does not say.
     pub fn attempt_was(&self, result: &'static str) {
         self.meter.attempt.set(Some(result));
-    }
-
-    pub(super) fn count_database_error(&self, error: &DatabaseError) {
-        self.count(metrics::db_errors(error.kind()));
     }
 
     /// Whether the caller was judged as the route's policy asks. A handler that answers without
@@ -66,7 +62,7 @@ pub(super) fn request<P: Platform>(
     let one = |series| (series, 1);
     let status = status(response.status);
     counted.push(one(metrics::http_requests(route, known(method), status)));
-    counted.extend(metrics::bucket(route, elapsed));
+    counted.extend(metrics::bucket(metrics::http_duration, route, elapsed));
     if let Some(code) = code.filter(|code| is_limit(*code)) {
         counted.push(one(metrics::rate_limited(route, code.name())));
     }
@@ -76,7 +72,7 @@ pub(super) fn request<P: Platform>(
     counted.extend(attempts(response, progress, code).map(one));
     let on_the_way = progress.meter.counted.take();
     counted.extend(on_the_way.into_iter().map(one));
-    metrics::add(platform, counted, ended);
+    metrics::add(platform, &counted, ended);
 }
 
 /// What the request says about credentials.

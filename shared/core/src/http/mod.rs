@@ -5,6 +5,7 @@ mod commit;
 mod context;
 mod cors;
 mod credential;
+pub(crate) mod database;
 mod error;
 mod etag;
 mod headers;

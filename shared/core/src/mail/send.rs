@@ -7,7 +7,8 @@ use crate::app::Ready;
 use crate::config::MailProvider;
 use crate::http::{Context, Error, RouteInfo, in_background};
 use crate::metrics;
-use crate::port::{Level, Outbound as _, OutboundRequest, Platform};
+use crate::outbound::{self, MAIL};
+use crate::port::{Level, OutboundRequest, Platform};
 use crate::sql::Row;
 use crate::time::{MINUTE, SECOND};
 
@@ -15,9 +16,7 @@ use crate::time::{MINUTE, SECOND};
 const MAX_ATTEMPTS: i64 = 6;
 /// How long whoever leased a mail may take; longer than one round needs.
 const LEASE_LIFE: i64 = 2 * MINUTE;
-/// Longest that the provider may take for one mail, in milliseconds.
-const PATIENCE: u32 = 10_000;
-/// Mails leased at once: even if each runs into [`PATIENCE`], the lease holds.
+/// Mails leased at once: even if the provider takes for each as long as [`MAIL`] lets it, the lease holds.
 const ROUND: i64 = 5;
 /// Mails that one tick sends at most; a Worker may make a thousand calls.
 const PER_TICK: u32 = 200;
@@ -85,7 +84,7 @@ async fn send_all<P: Platform>(cx: &Context<'_, P>, rows: Vec<Row>) -> Result<u3
     for row in rows {
         let message = render(ready, &row)?;
         let request = resend(key.expose(), &ready.config.mail_from, &message);
-        let failure = match cx.platform.outbound().send(request).await {
+        let failure = match outbound::call(cx, &MAIL, request).await {
             Ok(response) if response.status < 300 => None,
             Ok(response) => Some(format!("status {}", response.status)),
             Err(error) => Some(error.to_string()),
@@ -125,15 +124,11 @@ fn resend(key: &str, from: &str, message: &Message) -> OutboundRequest {
         "text": message.text,
         "html": message.html,
     });
-    OutboundRequest {
-        method: "POST",
-        url: "https://api.resend.com/emails".to_owned(),
-        headers: vec![
-            ("authorization", format!("Bearer {key}")),
-            ("content-type", "application/json".to_owned()),
-            ("idempotency-key", message.id.clone()),
-        ],
-        body: body.to_string().into_bytes(),
-        timeout_ms: PATIENCE,
-    }
+    let headers = vec![
+        ("authorization", format!("Bearer {key}")),
+        ("content-type", "application/json".to_owned()),
+        ("idempotency-key", message.id.clone()),
+    ];
+    let url = "https://api.resend.com/emails".to_owned();
+    MAIL.post(url, headers, body.to_string().into_bytes())
 }

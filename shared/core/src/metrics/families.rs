@@ -1,6 +1,9 @@
 //! What is counted: every family of counters, with its labels, in one table.
 
+use crate::http::database;
+use crate::key_value;
 use crate::mail::Template;
+use crate::outbound::TARGETS;
 
 /// A family of counters.
 #[derive(Debug, Clone, Copy)]
@@ -70,6 +73,14 @@ families! {
         "Requests by route, method and status; unmatched is every path that is no route.";
     http_duration(route, le) = "http_request_duration_seconds",
         "Time from the first byte of a request's head to its answer.";
+    outbound_requests(target, outcome) = "outbound_requests_total",
+        "Requests to other services, each attempt: success, refused (4xx), failure (5xx, unreachable) or timeout.";
+    outbound_duration(target, le) = "outbound_request_duration_seconds",
+        "Time until another service answered or was given up, with all attempts.";
+    breaker_transitions(dependency, state) = "circuit_breaker_transitions_total",
+        "Circuit breakers that opened (a probe that failed opens again), sent a probe (half_open) or closed.";
+    breaker_rejections(dependency) = "circuit_breaker_rejections_total",
+        "Calls that were not made because the breaker was open.";
     auth_attempts(method, result) = "auth_attempts_total",
         "Credentials presented and sign-ins tried; result is success, mfa_required or an error code.";
     service_auth_attempts(result) = "service_auth_attempts_total",
@@ -98,6 +109,12 @@ families! {
         "Key-value calls that failed; each only costs time.";
 }
 
+/// Everything behind a circuit breaker.
+pub(super) fn dependencies() -> impl Iterator<Item = &'static str> {
+    let targets = TARGETS.iter().map(|target| target.name);
+    targets.chain([key_value::NAME, database::NAME])
+}
+
 /// Series that are shown as 0 before they count: of one that appears with its first failure, no
 /// rise would be seen.
 pub(super) fn from_the_start() -> Vec<Series> {
@@ -107,6 +124,10 @@ pub(super) fn from_the_start() -> Vec<Series> {
     all.extend(["new", "replay", "conflict", "in_progress"].map(idempotency_requests));
     all.extend(["unavailable", "refused", "shape"].map(db_errors));
     all.extend(["get", "put", "add", "sweep"].map(kv_errors));
+    for dependency in dependencies() {
+        all.push(breaker_transitions(dependency, "open"));
+        all.push(breaker_rejections(dependency));
+    }
     for template in Template::ALL {
         let name = template.name();
         let of = |result| emails(name, result);

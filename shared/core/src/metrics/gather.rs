@@ -24,12 +24,7 @@ pub struct Metrics {
 
 impl Metrics {
     /// Adds; true when the caller must see to it that [`write`] runs.
-    fn add(
-        &mut self,
-        counted: impl IntoIterator<Item = (Series, i64)>,
-        now: Millis,
-        gather: u32,
-    ) -> bool {
+    fn add(&mut self, counted: &[(Series, i64)], now: Millis, gather: u32) -> bool {
         self.sum(counted);
         if self.counts.is_empty() || now.0 < self.awaited_until.0 {
             return false;
@@ -38,8 +33,8 @@ impl Metrics {
         true
     }
 
-    fn sum(&mut self, counted: impl IntoIterator<Item = (Series, i64)>) {
-        for (series, amount) in counted {
+    fn sum(&mut self, counted: &[(Series, i64)]) {
+        for &(series, amount) in counted {
             match self
                 .counts
                 .binary_search_by(|(known, _)| known.cmp(&series))
@@ -61,22 +56,18 @@ impl Metrics {
     }
 
     /// After a write that failed.
-    pub(super) fn give_back(&mut self, taken: Counts) {
+    pub(super) fn give_back(&mut self, taken: &[(Series, i64)]) {
         self.sum(taken);
     }
 }
 
 /// Counts one of a series.
 pub fn count<P: Platform>(platform: &P, series: Series) {
-    add(platform, [(series, 1)], platform.now());
+    add(platform, &[(series, 1)], platform.now());
 }
 
 /// Counts several; `now` is the platform's time, not a request's, which tests may move.
-pub(crate) fn add<P: Platform>(
-    platform: &P,
-    counted: impl IntoIterator<Item = (Series, i64)>,
-    now: Millis,
-) {
+pub(crate) fn add<P: Platform>(platform: &P, counted: &[(Series, i64)], now: Millis) {
     let Ok(ready) = platform.app().ready() else {
         return;
     };
@@ -113,7 +104,7 @@ pub async fn write<P: Platform>(platform: &P) {
         return;
     };
     if database.query(&statement).await.is_err() {
-        ready.metrics.borrow_mut().give_back(taken);
+        ready.metrics.borrow_mut().give_back(&taken);
     }
 }
 
@@ -137,48 +128,52 @@ mod tests {
     #[test]
     fn one_write_is_awaited_at_a_time_and_holds_everything() {
         let mut metrics = Metrics::default();
-        assert!(metrics.add(one(kv_errors("get")), START, 5_000));
+        assert!(metrics.add(&one(kv_errors("get")), START, 5_000));
         for second in 0..5 {
-            assert!(!metrics.add(one(kv_errors("get")), START.plus(second * SECOND), 5_000));
+            assert!(!metrics.add(&one(kv_errors("get")), START.plus(second * SECOND), 5_000));
         }
-        assert!(!metrics.add(one(auth_bypass_detected()), START, 5_000));
+        assert!(!metrics.add(&one(auth_bypass_detected()), START, 5_000));
         let taken = metrics.take();
         assert_eq!(of(&taken, kv_errors("get")), 6);
         assert_eq!(of(&taken, auth_bypass_detected()), 1);
         assert!(metrics.take().is_empty());
-        assert!(metrics.add(one(kv_errors("get")), START.plus(6 * SECOND), 5_000));
+        assert!(metrics.add(&one(kv_errors("get")), START.plus(6 * SECOND), 5_000));
     }
 
     #[test]
     fn a_write_that_was_lost_with_its_request_is_awaited_anew() {
         let mut metrics = Metrics::default();
-        assert!(metrics.add(one(kv_errors("get")), START, 5_000));
-        assert!(!metrics.add(one(kv_errors("get")), START.plus(14 * SECOND), 5_000));
-        assert!(metrics.add(one(kv_errors("get")), START.plus(15 * SECOND), 5_000));
+        assert!(metrics.add(&one(kv_errors("get")), START, 5_000));
+        assert!(!metrics.add(&one(kv_errors("get")), START.plus(14 * SECOND), 5_000));
+        assert!(metrics.add(&one(kv_errors("get")), START.plus(15 * SECOND), 5_000));
         assert_eq!(of(&metrics.take(), kv_errors("get")), 3);
     }
 
     #[test]
     fn nothing_counted_is_nothing_to_write() {
         let mut metrics = Metrics::default();
-        assert!(!metrics.add([], START, 5_000));
+        assert!(!metrics.add(&[], START, 5_000));
         assert!(statement(&metrics.take()).is_none());
     }
 
     #[test]
     fn a_failed_write_is_added_to_what_came_meanwhile() {
         let mut metrics = Metrics::default();
-        metrics.add(one(kv_errors("get")), START, 5_000);
+        metrics.add(&one(kv_errors("get")), START, 5_000);
         let taken = metrics.take();
-        metrics.add(one(kv_errors("get")), START, 5_000);
-        metrics.give_back(taken);
+        metrics.add(&one(kv_errors("get")), START, 5_000);
+        metrics.give_back(&taken);
         assert_eq!(of(&metrics.take(), kv_errors("get")), 2);
     }
 
     #[test]
     fn the_rows_are_one_parameter_in_order() {
         let mut metrics = Metrics::default();
-        metrics.add([(kv_errors("put"), 2), (kv_errors("get"), 1)], START, 5_000);
+        metrics.add(
+            &[(kv_errors("put"), 2), (kv_errors("get"), 1)],
+            START,
+            5_000,
+        );
         let statement = statement(&metrics.take()).unwrap();
         let text = r#"[["kv_errors_total","get",1],["kv_errors_total","put",2]]"#;
         assert_eq!(statement.params, [text.into()]);

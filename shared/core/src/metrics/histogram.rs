@@ -1,7 +1,7 @@
 //! Durations in buckets. Each bucket is a counter of its own here, and the page adds them up, so
 //! that a request moves two rows and not ten.
 
-use super::families::{Series, http_duration};
+use super::families::Series;
 
 /// Upper bounds in milliseconds, and in seconds as they are written. 0.2 s is what nearly all
 /// requests are to stay under, 3 s what somebody is called for.
@@ -23,14 +23,16 @@ const REST: &str = "+Inf";
 /// In place of a bound: the sum of all durations, in milliseconds.
 const SUM: &str = "sum";
 
-/// What a request of this duration adds: one to its bucket, and its milliseconds to the sum.
-pub(crate) fn bucket(route: &'static str, millis: i64) -> [(Series, i64); 2] {
+/// What a request of this duration adds to a family, by its first label: one to its bucket, and its
+/// milliseconds to the sum.
+pub(crate) fn bucket(
+    family: fn(&'static str, &'static str) -> Series,
+    label: &'static str,
+    millis: i64,
+) -> [(Series, i64); 2] {
     let bound = BOUNDS.iter().find(|(bound, _)| millis <= *bound);
     let le = bound.map_or(REST, |(_, name)| *name);
-    [
-        (http_duration(route, le), 1),
-        (http_duration(route, SUM), millis.max(0)),
-    ]
+    [(family(label, le), 1), (family(label, SUM), millis.max(0))]
 }
 
 /// The durations of one route, as they were read.
@@ -75,6 +77,7 @@ impl Buckets {
 
 #[cfg(test)]
 mod tests {
+    use super::super::families::http_duration;
     use super::*;
 
     /// Rows: O-12
@@ -82,7 +85,7 @@ mod tests {
     fn buckets_hold_what_is_as_fast_or_faster() {
         let mut counted = std::collections::BTreeMap::<Series, i64>::new();
         for millis in [0, 5, 6, 200, 201, 3_000, 3_001, 60_000, -1] {
-            for (series, amount) in bucket("r", millis) {
+            for (series, amount) in bucket(http_duration, "r", millis) {
                 *counted.entry(series).or_default() += amount;
             }
         }

@@ -18,9 +18,10 @@ pub(crate) use page::scrape;
 pub(crate) use store::QUERIES;
 
 pub(crate) use families::{
-    auth_attempts, auth_bypass_detected, breach_check_errors, db_errors, emails, http_requests,
-    idempotency_requests, jobs, kv_errors, rate_limited, scheduler_tasks, service_auth_attempts,
-    stripe_webhook_events, usage_recording_attempts,
+    auth_attempts, auth_bypass_detected, breach_check_errors, breaker_rejections,
+    breaker_transitions, db_errors, emails, http_duration, http_requests, idempotency_requests,
+    jobs, kv_errors, outbound_duration, outbound_requests, rate_limited, scheduler_tasks,
+    service_auth_attempts, stripe_webhook_events, usage_recording_attempts,
 };
 pub(crate) use gather::add;
 pub(crate) use histogram::bucket;

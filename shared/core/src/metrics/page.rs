@@ -7,8 +7,12 @@ use super::gather::statement;
 use super::histogram::Buckets;
 use super::store::{ALL, BACKLOG};
 use super::text::{CONTENT_TYPE, Kind, Text};
+use crate::app::Ready;
 use crate::config::{Config, Feature};
-use crate::http::{Context, Error, Interrupt, Reply, Response};
+use crate::guard::breaker::{DATABASE, KEY_VALUE, State};
+use crate::http::{Context, Error, Interrupt, Reply, Response, database};
+use crate::key_value;
+use crate::outbound::{self, TARGETS};
 use crate::port::{DatabaseError, Platform};
 use crate::scheduler::tasks_seen;
 use crate::sql::Row;
@@ -25,7 +29,7 @@ pub(crate) async fn scrape<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, In
     let rows = match cx.batch(&statements).await {
         Ok(rows) => rows,
         Err(error) => {
-            ready.metrics.borrow_mut().give_back(taken);
+            ready.metrics.borrow_mut().give_back(&taken);
             return Err(error.into());
         }
     };
@@ -35,6 +39,7 @@ pub(crate) async fn scrape<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, In
     let mut text = Text::default();
     counters(&mut text, counted)?;
     standing(&mut text, &ready.config);
+    breakers(&mut text, cx, ready).await;
     waiting(&mut text, backlog)?;
     scheduler(&mut text, tasks)?;
     let response = Response::new(200, CONTENT_TYPE, text.finish());
@@ -98,14 +103,15 @@ fn histogram<'r>(
         }
     }
     text.family(family.name, Kind::Histogram, family.help);
+    let by = family.labels.first().copied().unwrap_or_default();
     for (route, buckets) in routes {
         let mut all = 0;
         for (le, count) in buckets.cumulative() {
-            let labels = [("route", route), ("le", le)];
+            let labels = [(by, route), ("le", le)];
             text.sample(&format!("{}_bucket", family.name), &labels, count);
             all = count;
         }
-        let labels = [("route", route)];
+        let labels = [(by, route)];
         text.sample(&format!("{}_sum", family.name), &labels, buckets.seconds());
         text.sample(&format!("{}_count", family.name), &labels, all);
     }
@@ -129,6 +135,36 @@ fn standing(text: &mut Text, config: &Config) {
     for feature in Feature::ALL {
         let on = u8::from(config.features.on(feature));
         text.sample(name, &[("feature", feature.name())], on);
+    }
+}
+
+/// Those of other services as all instances tell each other, the last two as this instance sees them.
+async fn breakers<P: Platform>(text: &mut Text, cx: &Context<'_, P>, ready: &Ready) {
+    for target in TARGETS {
+        outbound::look(cx, target).await;
+    }
+    let (now, real) = (cx.clock(), cx.platform.now());
+    let known = ready.breakers.borrow();
+    let name = "circuit_breaker_state";
+    let help = "Circuit breakers: 0 closed, 1 half-open, 2 open.";
+    text.family(name, Kind::Gauge, help);
+    let others = TARGETS
+        .iter()
+        .map(|target| (target.name, known.state(target.name, now)));
+    let own = [
+        (
+            key_value::NAME,
+            ready.key_value.get().state(KEY_VALUE, real),
+        ),
+        (database::NAME, ready.database.get().state(DATABASE, real)),
+    ];
+    for (dependency, state) in others.chain(own) {
+        let value: u8 = match state {
+            State::Closed => 0,
+            State::HalfOpen => 1,
+            State::Open => 2,
+        };
+        text.sample(name, &[("dependency", dependency)], value);
     }
 }
 

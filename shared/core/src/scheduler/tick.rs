@@ -5,10 +5,10 @@ use serde_json::{Value as Json, json};
 use super::cleanup;
 use super::store::{FINISH, LEASE};
 use crate::http::{Context, Error, RouteInfo, in_background};
-use crate::port::{KeyValue as _, Level, Platform};
+use crate::port::{Level, Platform};
 use crate::sql::MAX_INTEGER;
 use crate::time::MINUTE;
-use crate::{audit, jobs, mail, metrics};
+use crate::{audit, jobs, key_value, mail, metrics};
 
 /// Longest run of a task; after that another tick may start it again.
 const LEASE_LIFE: i64 = 5 * MINUTE;
@@ -140,17 +140,6 @@ async fn work<P: Platform>(cx: &Context<'_, P>, what: What) -> Result<String, Er
         What::Mail => Ok(format!("{} mails", mail::due(cx).await?)),
         What::Audit => audit::seal_pending(cx).await,
         What::Cleanup => cleanup::run(cx).await,
-        What::SweepKeyValue => {
-            let Some(store) = cx.platform.key_value() else {
-                return Ok("no store".to_owned());
-            };
-            match store.sweep(cx.now, SWEEP).await {
-                Ok(count) => Ok(format!("{count} entries")),
-                Err(error) => {
-                    cx.count(metrics::kv_errors("sweep"));
-                    Ok(format!("failed: {error}"))
-                }
-            }
-        }
+        What::SweepKeyValue => Ok(key_value::sweep(cx.platform, cx.now, SWEEP).await),
     }
 }

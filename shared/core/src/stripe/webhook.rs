@@ -14,7 +14,8 @@ use super::target::{Target, Verdict};
 use crate::config::Environment;
 use crate::http::{Code, Context, Error, Interrupt, Reply};
 use crate::metrics;
-use crate::port::{DatabaseError, Level, Outbound as _, OutboundError, OutboundRequest, Platform};
+use crate::outbound::{self, STRIPE};
+use crate::port::{DatabaseError, Level, Platform};
 use crate::sql::{Row, Statement};
 use crate::time::MINUTE;
 
@@ -185,35 +186,14 @@ async fn current<P: Platform>(
         return Ok((sent.clone(), event.version()));
     };
     let asked_at = cx.platform.now();
-    let request = OutboundRequest {
-        method: "GET",
-        url: format!("{}/v1/subscriptions/{}", config.stripe_api_base, sent.id),
-        headers: vec![
-            ("authorization", format!("Bearer {}", key.expose())),
-            ("stripe-version", API_VERSION.to_owned()),
-        ],
-        body: Vec::new(),
-        timeout_ms: 10_000,
-    };
-    let failed = |why: String| {
-        Error::new(Code::UpstreamFailed)
-            .with_retry_after(5)
-            .with_cause(why)
-    };
-    let response = cx
-        .platform
-        .outbound()
-        .send(request)
-        .await
-        .map_err(|error| match error {
-            OutboundError::Timeout => Error::new(Code::UpstreamTimeout).with_retry_after(5),
-            OutboundError::Failed(why) => failed(why),
-        })?;
-    if response.status != 200 {
-        return Err(failed(format!("Stripe answered {}", response.status)));
-    }
-    let fetched: Subscription = serde_json::from_slice(&response.body)
-        .map_err(|error| failed(format!("Stripe's answer: {error}")))?;
+    let url = format!("{}/v1/subscriptions/{}", config.stripe_api_base, sent.id);
+    let headers = vec![
+        ("authorization", format!("Bearer {}", key.expose())),
+        ("stripe-version", API_VERSION.to_owned()),
+    ];
+    let body = outbound::fetch(cx, &STRIPE, url, headers).await?;
+    let fetched: Subscription = serde_json::from_slice(&body)
+        .map_err(|error| outbound::failed(&format!("Stripe's answer: {error}")))?;
     Ok((fetched.checked()?, asked_at.0.saturating_mul(10)))
 }
 

@@ -96,7 +96,9 @@ fn what_an_issuer_answers_opens_nothing() {
                 world.outside(answer.clone());
                 let told = world.send(exchange(&token)).await;
                 assert_eq!(told.status(), *status, "{:?}", told.json());
-                assert_eq!(world.sent_outside().len(), 1);
+                // What may work a moment later is asked for once more.
+                let again = matches!(answer, Err(OutboundError::Failed(_)) | Ok((500, _)));
+                assert_eq!(world.sent_outside().len(), 1 + usize::from(again));
                 assert!(told.json()["data"].is_null());
             }
         }

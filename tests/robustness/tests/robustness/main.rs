@@ -6,6 +6,7 @@ mod authenticator;
 
 mod accounts;
 mod audit;
+mod breakers;
 mod clients;
 mod denied;
 mod exchange;

@@ -9,7 +9,7 @@ use edgekeep_robustness::{Call, Fault, PRODUCTION, World, run};
 use serde_json::json;
 
 /// The page as this instance gives it.
-async fn page(world: &World) -> String {
+pub(crate) async fn page(world: &World) -> String {
     let keys = &world.app().ready().unwrap().keys;
     let token = issue_service(keys, "test", "health", world.now()).unwrap();
     let answer = world
@@ -20,7 +20,7 @@ async fn page(world: &World) -> String {
 }
 
 /// The value of one series; 0 when it is not there.
-fn value(page: &str, series: &str) -> i64 {
+pub(crate) fn value(page: &str, series: &str) -> i64 {
     let line = page.lines().find_map(|line| {
         let rest = line.strip_prefix(series)?;
         rest.strip_prefix(' ')

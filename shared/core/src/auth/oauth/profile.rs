@@ -1,18 +1,16 @@
 //! Who signed in at the provider.
 
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 
 use super::flow::{Flow, redirect_uri};
 use super::provider::{Kind, Provider};
 use crate::crypto::{from_base64url, same};
 use crate::http::{Code, Context, Error};
-use crate::port::{Outbound as _, OutboundError, OutboundRequest, OutboundResponse, Platform};
+use crate::outbound::{self, PROVIDER, failed, parse};
+use crate::port::{OutboundRequest, OutboundResponse, Platform};
 use crate::time::{HOUR, Millis};
 
-/// How long a provider may take, in milliseconds.
-const PATIENCE_MS: u32 = 10_000;
 /// How far the provider's clock may be ahead, in seconds.
 const LEEWAY_SECONDS: i64 = 60;
 
@@ -64,7 +62,7 @@ pub(super) async fn endpoints<P: Platform>(
     }
     let issuer = provider.issuer.trim_end_matches('/');
     let url = format!("{issuer}/.well-known/openid-configuration");
-    let found: Discovered = read(&send(cx, "GET", url, Vec::new(), Vec::new()).await?)?;
+    let found: Discovered = parse(&outbound::fetch(cx, &PROVIDER, url, Vec::new()).await?)?;
     if found.issuer != provider.issuer {
         return Err(failed("the discovery document names another issuer"));
     }
@@ -105,8 +103,9 @@ pub(super) async fn fetch<P: Platform>(
         "content-type",
         "application/x-www-form-urlencoded".to_owned(),
     );
-    let response = send(cx, "POST", url, vec![kind], form.into_bytes()).await?;
-    let tokens: Tokens = read(&response)?;
+    let accept = ("accept", "application/json".to_owned());
+    let request = PROVIDER.post(url, vec![kind, accept], form.into_bytes());
+    let tokens: Tokens = parse(&send(cx, request).await?.body)?;
     match (provider.kind, tokens.id_token, tokens.access_token) {
         (Kind::Oidc, Some(token), _) => id_token(&token, provider, &flow.nonce(ready), cx.now),
         (Kind::GitHub, _, Some(token)) => github(cx, provider, &token).await,
@@ -209,10 +208,10 @@ async fn github<P: Platform>(
     };
     let get = async |path: &str| {
         let url = format!("{}{path}", provider.api);
-        send(cx, "GET", url, headers(), Vec::new()).await
+        send(cx, PROVIDER.get(url, headers())).await
     };
-    let user: User = read(&get("/user").await?)?;
-    let emails: Vec<Email> = read(&get("/user/emails").await?)?;
+    let user: User = parse(&get("/user").await?.body)?;
+    let emails: Vec<Email> = parse(&get("/user/emails").await?.body)?;
     let own = emails
         .into_iter()
         .find(|email| email.primary && email.verified);
@@ -234,44 +233,16 @@ pub(super) fn person(subject: String, email: Option<String>) -> Result<Person, E
     })
 }
 
+/// The provider's answer below 300. A 4xx is its answer about this sign-in.
 async fn send<P: Platform>(
     cx: &Context<'_, P>,
-    method: &'static str,
-    url: String,
-    mut headers: Vec<(&'static str, String)>,
-    body: Vec<u8>,
+    request: OutboundRequest,
 ) -> Result<OutboundResponse, Error> {
-    if !headers.iter().any(|(name, _)| *name == "accept") {
-        headers.push(("accept", "application/json".to_owned()));
-    }
-    let request = OutboundRequest {
-        method,
-        url,
-        headers,
-        body,
-        timeout_ms: PATIENCE_MS,
-    };
-    let response = cx.platform.outbound().send(request).await;
-    let response = response.map_err(|error| match error {
-        OutboundError::Timeout => Error::new(Code::UpstreamTimeout).with_retry_after(5),
-        OutboundError::Failed(why) => failed(&why),
-    })?;
+    let response = outbound::call(cx, &PROVIDER, request).await?;
     match response.status {
         200..=299 => Ok(response),
         400..=499 => Err(Error::new(Code::OauthRefused)
             .with_cause(format!("the provider answered {}", response.status))),
-        status => Err(failed(&format!("the provider answered {status}"))),
+        _ => Err(failed("the provider redirects")),
     }
-}
-
-fn read<T: DeserializeOwned>(response: &OutboundResponse) -> Result<T, Error> {
-    // The parser's own message could quote a token.
-    serde_json::from_slice(&response.body)
-        .map_err(|_| failed("the provider's answer is not as expected"))
-}
-
-fn failed(why: &str) -> Error {
-    Error::new(Code::UpstreamFailed)
-        .with_retry_after(5)
-        .with_cause(why)
 }

@@ -12,15 +12,15 @@ use super::jose::Jwk;
 use crate::crypto::fingerprint;
 use crate::guard::exact_limit::{JWKS_AGAIN, JWKS_FIRST};
 use crate::http::{Code, Context, Error};
-use crate::port::{KeyValue as _, Outbound as _, OutboundError, OutboundRequest, Platform};
+use crate::key_value;
+use crate::outbound::{self, ISSUER};
+use crate::port::Platform;
 use crate::time::{HOUR, MINUTE, Millis};
 
 /// How long keys are used before the issuer is asked again: a key that it withdrew works so long.
 const LIFE: i64 = HOUR;
 /// The same, as a lifetime in KV, in seconds.
 const LIFE_SECONDS: u32 = 3_600;
-/// How long the issuer may take, in milliseconds.
-const PATIENCE_MS: u32 = 5_000;
 /// Keys of one issuer that are kept.
 const MAX_KEYS: usize = 50;
 
@@ -103,16 +103,15 @@ fn kv_key(url: &str) -> String {
 
 /// What an isolate fetched before; a failing KV only costs a request to the issuer.
 async fn stored<P: Platform>(cx: &Context<'_, P>, url: &str) -> Option<KeySet> {
-    let store = cx.platform.key_value()?;
-    let text = store.get(&kv_key(url), cx.now).await.ok()??;
+    let text = key_value::get(cx.platform, &kv_key(url), cx.now).await?;
     let set: KeySet = serde_json::from_str(&text).ok()?;
     set.is_fresh(cx.now).then_some(set)
 }
 
 /// Waits for it: on Spin the next request has nothing but this.
 async fn store<P: Platform>(cx: &Context<'_, P>, url: &str, set: &KeySet) {
-    if let (Some(store), Ok(text)) = (cx.platform.key_value(), serde_json::to_string(set)) {
-        let _ = store.put(&kv_key(url), &text, LIFE_SECONDS, cx.now).await;
+    if let Ok(text) = serde_json::to_string(set) {
+        key_value::put(cx.platform, &kv_key(url), &text, LIFE_SECONDS, cx.now).await;
     }
 }
 
@@ -122,28 +121,9 @@ async fn fetch<P: Platform>(cx: &Context<'_, P>, url: &str) -> Result<KeySet, Er
         #[serde(borrow)]
         keys: Vec<&'a RawValue>,
     }
-    let failed = |why: &str| {
-        Error::new(Code::UpstreamFailed)
-            .with_retry_after(5)
-            .with_cause(format!("JWKS: {why}"))
-    };
-    let request = OutboundRequest {
-        method: "GET",
-        url: url.to_owned(),
-        headers: vec![("accept", "application/json".to_owned())],
-        body: Vec::new(),
-        timeout_ms: PATIENCE_MS,
-    };
-    let response = cx.platform.outbound().send(request).await;
-    let response = response.map_err(|error| match error {
-        OutboundError::Timeout => Error::new(Code::UpstreamTimeout).with_retry_after(5),
-        OutboundError::Failed(why) => failed(&why),
-    })?;
-    if response.status != 200 {
-        return Err(failed(&format!("status {}", response.status)));
-    }
+    let body = outbound::fetch(cx, &ISSUER, url.to_owned(), Vec::new()).await?;
     let published: Published<'_> =
-        serde_json::from_slice(&response.body).map_err(|_| failed("not a set of keys"))?;
+        serde_json::from_slice(&body).map_err(|_| outbound::failed("JWKS: not a set of keys"))?;
     // Keys of other kinds stand beside those that we can use (RFC 7517, section 5).
     let usable = |key: &RawValue| {
         let key: Jwk = serde_json::from_str(key.get()).ok()?;

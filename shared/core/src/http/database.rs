@@ -1,0 +1,105 @@
+//! The database, as handlers use it: each call is counted, and a database that cannot be reached is
+//! left alone for two seconds before the next attempt, so that it is not run over when it comes back
+//! (docs/resilience.md).
+
+use super::context::{Context, Meter};
+use super::error::{Code, Error};
+use crate::guard::breaker::{DATABASE, State};
+use crate::metrics;
+use crate::port::{Database as _, DatabaseError, Dialect, Platform};
+use crate::sql::{Row, Statement};
+
+/// The name of its breaker.
+pub(crate) const NAME: &str = "database";
+
+impl<P: Platform> Context<'_, P> {
+    /// Whose SQL the database speaks, for statements that only one of them needs.
+    pub fn dialect(&self) -> Result<Dialect, Error> {
+        Ok(self.platform.database()?.dialect())
+    }
+
+    /// Runs one statement: one round trip.
+    pub async fn query(&self, statement: Statement) -> Result<Vec<Row>, Error> {
+        let statements = core::slice::from_ref(&statement);
+        let result = self.reachable(statements)?.query(&statement).await;
+        self.settle(result.as_ref().err());
+        let rows = result.map_err(|error| named(error, statements))?;
+        self.tell(statements, core::slice::from_ref(&rows));
+        Ok(rows)
+    }
+
+    /// Runs all statements or none: one round trip.
+    pub async fn batch(&self, statements: &[Statement]) -> Result<Vec<Vec<Row>>, Error> {
+        let result = self.reachable(statements)?.batch(statements).await;
+        self.settle(result.as_ref().err());
+        let rows = result.map_err(|error| named(error, statements))?;
+        self.tell(statements, &rows);
+        Ok(rows)
+    }
+
+    /// The database, for these statements, unless it is left alone.
+    ///
+    /// # Errors
+    /// `UNAVAILABLE`
+    fn reachable(&self, statements: &[Statement]) -> Result<&P::Database, Error> {
+        check(statements)?;
+        if let Some(ready) = self.ready {
+            let mut breaker = ready.database.get();
+            let admitted = breaker.admit(DATABASE, self.platform.now());
+            ready.database.set(breaker);
+            match admitted {
+                Ok(State::HalfOpen) => self.count(metrics::breaker_transitions(NAME, "half_open")),
+                Ok(_) => {}
+                Err(_) => {
+                    self.count(metrics::breaker_rejections(NAME));
+                    return Err(Error::new(Code::Unavailable)
+                        .with_retry_after(2)
+                        .with_cause("the database cannot be reached; not asked for two seconds"));
+                }
+            }
+        }
+        Meter::count(&self.meter.sql);
+        Ok(self.platform.database()?)
+    }
+
+    /// Takes the end of a call. Only a database that was not reached is a failure of its breaker: one
+    /// that refuses a statement works.
+    fn settle(&self, error: Option<&DatabaseError>) {
+        if let Some(error) = error {
+            self.count(metrics::db_errors(error.kind()));
+        }
+        let failed = matches!(error, Some(DatabaseError::Unavailable(_)));
+        if let Some(ready) = self.ready {
+            let mut breaker = ready.database.get();
+            let state = breaker.settle(DATABASE, failed, self.platform.now());
+            ready.database.set(breaker);
+            if let Some(state) = state {
+                self.count(metrics::breaker_transitions(NAME, state.name()));
+            }
+        }
+    }
+}
+
+/// Values that some database would change are a mistake of ours.
+fn check(statements: &[Statement]) -> Result<(), Error> {
+    let odd = statements
+        .iter()
+        .find(|statement| !statement.params.iter().all(crate::sql::Value::is_portable));
+    match odd {
+        None => Ok(()),
+        Some(statement) => Err(Error::new(Code::Internal).with_cause(format!(
+            "{}: a value that is not portable",
+            statement.query.name
+        ))),
+    }
+}
+
+/// Adds the names of the statements to what the log will say.
+fn named(error: DatabaseError, statements: &[Statement]) -> Error {
+    let names: Vec<_> = statements
+        .iter()
+        .map(|statement| statement.query.name)
+        .collect();
+    let cause = format!("{error} (in {})", names.join(", "));
+    Error::from(error).with_cause(cause)
+}

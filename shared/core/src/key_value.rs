@@ -1,0 +1,112 @@
+//! The key-value store as the core uses it: nothing here fails a request. Errors are counted, and a
+//! store that keeps failing is left alone for some seconds, so that nobody waits for it
+//! (docs/resilience.md).
+
+use crate::guard::breaker::{KEY_VALUE, State};
+use crate::metrics;
+use crate::port::{KeyValue as _, KeyValueError, Platform};
+use crate::time::Millis;
+
+/// The name of its breaker.
+pub(crate) const NAME: &str = "key_value";
+
+/// The value, if there is one and the store gives it.
+pub(crate) async fn get<P: Platform>(platform: &P, key: &str, now: Millis) -> Option<String> {
+    let store = store(platform)?;
+    let result = store.get(key, now).await;
+    settle(platform, "get", result)?
+}
+
+/// Whether the store has kept it; `ttl` in seconds.
+pub(crate) async fn put<P: Platform>(
+    platform: &P,
+    key: &str,
+    value: &str,
+    ttl: u32,
+    now: Millis,
+) -> bool {
+    let Some(store) = store(platform) else {
+        return false;
+    };
+    let result = store.put(key, value, ttl, now).await;
+    settle(platform, "put", result).is_some()
+}
+
+/// The same after the answer, for what nobody waits for.
+pub(crate) fn put_later<P: Platform>(
+    platform: &P,
+    key: String,
+    value: String,
+    ttl: u32,
+    now: Millis,
+) {
+    let later = platform.clone();
+    platform.defer(async move {
+        put(&later, &key, &value, ttl, now).await;
+    });
+}
+
+/// Deletes what has expired, and says how many or why not.
+pub(crate) async fn sweep<P: Platform>(platform: &P, now: Millis, limit: u32) -> String {
+    let Some(store) = store(platform) else {
+        return "no store".to_owned();
+    };
+    match settle(platform, "sweep", store.sweep(now, limit).await) {
+        Some(count) => format!("{count} entries"),
+        None => "failed".to_owned(),
+    }
+}
+
+/// Asks it, whatever its breaker says: for those who want to know how it is.
+///
+/// # Errors
+/// Why it does not work, for the log.
+pub(crate) async fn check<P: Platform>(platform: &P, now: Millis) -> Result<(), String> {
+    let store = platform.key_value().ok_or("not bound")?;
+    let result = store.get("health", now).await;
+    result.map(|_| ()).map_err(|error| error.to_string())
+}
+
+/// The store, unless there is none or it is left alone.
+fn store<P: Platform>(platform: &P) -> Option<&P::KeyValue> {
+    let store = platform.key_value()?;
+    // Without a configuration there is no memory of its failures either.
+    let Ok(ready) = platform.app().ready() else {
+        return Some(store);
+    };
+    let mut breaker = ready.key_value.get();
+    let admitted = breaker.admit(KEY_VALUE, platform.now());
+    ready.key_value.set(breaker);
+    match admitted {
+        Ok(State::HalfOpen) => {
+            metrics::count(platform, metrics::breaker_transitions(NAME, "half_open"));
+        }
+        Ok(_) => {}
+        Err(_) => {
+            metrics::count(platform, metrics::breaker_rejections(NAME));
+            return None;
+        }
+    }
+    Some(store)
+}
+
+/// Takes the end of a call.
+fn settle<P: Platform, T>(
+    platform: &P,
+    operation: &'static str,
+    result: Result<T, KeyValueError>,
+) -> Option<T> {
+    let failed = result.is_err();
+    if failed {
+        metrics::count(platform, metrics::kv_errors(operation));
+    }
+    if let Ok(ready) = platform.app().ready() {
+        let mut breaker = ready.key_value.get();
+        let state = breaker.settle(KEY_VALUE, failed, platform.now());
+        ready.key_value.set(breaker);
+        if let Some(state) = state {
+            metrics::count(platform, metrics::breaker_transitions(NAME, state.name()));
+        }
+    }
+    result.ok()
+}
