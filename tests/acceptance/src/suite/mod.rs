@@ -13,6 +13,7 @@ mod audit;
 mod auth;
 mod bad_input;
 mod billing;
+mod billing_tenants;
 mod breaches;
 mod docs;
 mod email_change;
@@ -29,6 +30,7 @@ mod lockout;
 mod members;
 mod metrics;
 mod mfa;
+mod mfa_required;
 mod oauth;
 mod organizations;
 mod passwords;
@@ -117,12 +119,14 @@ pub fn all() -> Vec<Test> {
         email_change::tests(),
         proof::tests(),
         mfa::tests(),
+        mfa_required::tests(),
         api_keys::tests(),
         api_keys_bounds::tests(),
         api_keys_limits::tests(),
         api_keys_reroll::tests(),
         usage::tests(),
         billing::tests(),
+        billing_tenants::tests(),
         jobs::tests(),
         organizations::tests(),
         resources::tests(),
