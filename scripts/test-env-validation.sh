@@ -106,7 +106,7 @@ refuses 'DB_POOL_MAX zero' DB_POOL_MAX '1 to 100' DB_POOL_MAX=0
 refuses 'MAX_BODY_BYTES no number' MAX_BODY_BYTES 'whole number' MAX_BODY_BYTES=$mark
 refuses 'an unknown log level' LOG_LEVEL 'must be' LOG_LEVEL=$mark
 refuses 'an unknown rate class' RATE_LIMITS 'must be' RATE_LIMITS=$mark=1
-refuses 'a rate class twice' RATE_LIMITS 'must be' RATE_LIMITS=read=1,read=2
+refuses 'a rate policy twice' RATE_LIMITS 'must be' RATE_LIMITS=global=1,global=2
 refuses 'the test clock' TEST_CLOCK 'must not be true' TEST_CLOCK=true
 
 # no_database what says URL

@@ -37,7 +37,7 @@ const OURS = {
   EMAIL_PROVIDER: "resend",
   EMAIL_FROM: "noreply@bench.invalid",
   RESEND_API_KEY: `re_${secret()}`,
-  RATE_LIMITS: ["read", "write", "ingest", "auth"].map((name) => `${name}=4000000000`).join(","),
+  RATE_LIMITS: ["global", "write", "ingest", "auth", "ai"].map((name) => `${name}=10000000`).join(","),
 };
 const HONO = {
   CORS_ORIGINS: "https://app.bench.invalid",

@@ -8,6 +8,7 @@ use crate::auth::oauth::{Endpoints, Issuer, KeySet};
 use crate::auth::password::Memory;
 use crate::auth::token::{TokenCache, TokenKeys};
 use crate::config::{Config, ConfigError, VARIABLES};
+use crate::guard::abuse::Watch;
 use crate::guard::breaker::Breaker;
 use crate::guard::rate_limit::Limiter;
 use crate::metrics::Metrics;
@@ -35,6 +36,8 @@ pub struct Ready {
     pub tokens: RefCell<TokenCache>,
     /// Counters of the general rate limit.
     pub limiter: RefCell<Limiter>,
+    /// What callers do wrong.
+    pub watch: RefCell<Watch>,
     /// Whether the configuration's warnings are in the log.
     pub warned: Cell<bool>,
     /// Whether the log says that a proxy seems to stand in front.
@@ -107,6 +110,7 @@ impl App {
             config,
             tokens: RefCell::default(),
             limiter: RefCell::default(),
+            watch: RefCell::default(),
             warned: Cell::default(),
             proxy_warned: Cell::default(),
             key_tenants: RefCell::default(),

@@ -67,8 +67,8 @@ pub(crate) async fn check<P: Platform>(platform: &P, now: Millis) -> Result<(), 
     result.map(|_| ()).map_err(|error| error.to_string())
 }
 
-/// The store, unless there is none or it is left alone.
-fn store<P: Platform>(platform: &P) -> Option<&P::KeyValue> {
+/// The store, unless there is none or it is left alone; for calls whose end goes to [`settle`].
+pub(crate) fn store<P: Platform>(platform: &P) -> Option<&P::KeyValue> {
     let store = platform.key_value()?;
     // Without a configuration there is no memory of its failures either.
     let Ok(ready) = platform.app().ready() else {
@@ -91,7 +91,7 @@ fn store<P: Platform>(platform: &P) -> Option<&P::KeyValue> {
 }
 
 /// Takes the end of a call.
-fn settle<P: Platform, T>(
+pub(crate) fn settle<P: Platform, T>(
     platform: &P,
     operation: &'static str,
     result: Result<T, KeyValueError>,

@@ -253,6 +253,17 @@ pub fn host(api: &Api) -> Founder {
     host
 }
 
+/// Gives a tenant rate limits of its own, as an operator does; "" takes them back.
+pub fn limit(api: &Api, tenant: &str, limits: &str) {
+    let limits = (!limits.is_empty()).then_some(limits);
+    api.call("PUT", "/api/v1/billing/rate-limits")
+        .json(&json!({"rateLimits": limits}))
+        .bearer(&api.service_token("billing"))
+        .header("x-tenant-id", tenant)
+        .send()
+        .data(200);
+}
+
 /// Ends what [`host`] pays for.
 pub fn downgrade(api: &Api, host: &Founder) {
     let (later, tenant) = (api.now().seconds() + 5, &host.tenant);

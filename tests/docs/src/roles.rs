@@ -1,7 +1,7 @@
 //! docs/roles.md
 
 use edgekeep_core::functions;
-use edgekeep_core::guard::rate_limit::{Limits, RateClass};
+use edgekeep_core::guard::rate_limit::{Limits, Policy, RateClass};
 use edgekeep_core::http::{Access, Idempotency, RouteInfo};
 use edgekeep_core::tenancy::{ApiScope, Permission, Role};
 
@@ -146,9 +146,15 @@ fn what(function: &str, route: &RouteInfo) -> Vec<String> {
 }
 
 fn rate(class: RateClass) -> String {
-    match Limits::default().of(class) {
-        None => class.name().to_owned(),
-        Some(limit) => format!("{} ({limit})", class.name()),
+    let shown = |policy: &Policy| {
+        let limit = Limits::default().of(*policy).limit;
+        format!("{} ({limit})", policy.name())
+    };
+    let all: Vec<_> = class.policies().iter().map(shown).collect();
+    if all.is_empty() {
+        "unlimited".to_owned()
+    } else {
+        all.join(", ")
     }
 }
 

@@ -152,12 +152,24 @@ fn every_operation_tells_its_errors_and_its_limit() {
                 "{name}: {code}"
             );
         }
-        let limit = Limits::default().of(route.rate);
-        let told = &operation["x-rate-limit"]["perMinute"];
-        assert_eq!(told.as_u64(), limit.map(u64::from), "{name}");
+        let limits: Vec<_> = route
+            .rate
+            .policies()
+            .iter()
+            .map(|policy| {
+                let most = Limits::default().of(*policy).limit;
+                json!({"policy": policy.name(), "perMinute": most})
+            })
+            .collect();
+        let told = operation.get("x-rate-limit");
+        assert_eq!(
+            told,
+            (!limits.is_empty()).then(|| json!(limits)).as_ref(),
+            "{name}"
+        );
         assert_eq!(
             codes.contains(&json!("RATE_LIMITED")),
-            limit.is_some(),
+            !limits.is_empty(),
             "{name}"
         );
         let headers = &resolve(&document, &responses["429"])["headers"];

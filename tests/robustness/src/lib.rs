@@ -1,6 +1,7 @@
 //! A world in one process whose database and store fail when they are told to.
 
 mod call;
+mod counting;
 mod people;
 mod ports;
 mod variables;
@@ -21,6 +22,7 @@ use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 pub use call::{Answer, Call};
+pub use counting::Counting;
 pub use people::{Founder, PASSWORD, text};
 pub use ports::{Fault, FaultyDatabase, FaultyStore, Network};
 pub use variables::{PRODUCTION, variables};

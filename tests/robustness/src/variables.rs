@@ -41,7 +41,7 @@ pub fn variables(changes: &[(&str, &str)]) -> BTreeMap<String, String> {
     all.remove("HIBP_API_BASE");
     all.insert(
         "RATE_LIMITS".to_owned(),
-        "read=1000000,write=1000000,ingest=1000000,auth=1000000".to_owned(),
+        "global=1000000,write=1000000,ingest=1000000,auth=1000000,ai=1000000".to_owned(),
     );
     all.extend(
         changes

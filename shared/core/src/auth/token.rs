@@ -56,6 +56,8 @@ pub struct TokenKeys {
     pub(super) mfa: Vec<[u8; 32]>,
     /// Keys of tokens in mails, the current one first.
     pub(crate) mail: Vec<[u8; 32]>,
+    /// The key of hashes of callers, which live for minutes.
+    pub(crate) callers: [u8; 32],
 }
 
 impl TokenKeys {
@@ -97,6 +99,7 @@ impl TokenKeys {
             mail: refresh()
                 .map(|secret| derive_key(secret, "mail-token"))
                 .collect(),
+            callers: derive_key(config.refresh_secret.expose(), "callers"),
         }
     }
 

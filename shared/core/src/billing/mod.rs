@@ -1,5 +1,6 @@
 //! Plans and the tenant's subscription.
 
+mod limits;
 mod routes;
 mod service;
 mod store;

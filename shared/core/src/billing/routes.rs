@@ -1,6 +1,6 @@
 //! The billing function's table.
 
-use super::service;
+use super::{limits, service};
 use crate::http::{Access, Context, Function, Interrupt, Reply, Route};
 use crate::port::Platform;
 use crate::tenancy::Permission;
@@ -16,6 +16,8 @@ pub enum Action {
     Plans,
     /// What the tenant has.
     Subscription,
+    /// Give a tenant limits of its own.
+    SetLimits,
 }
 
 impl Function for Billing {
@@ -34,12 +36,19 @@ impl Function for Billing {
             Action::Subscription,
             Access::Member(Permission::BillingRead),
         ),
+        Route::put(
+            "/api/v1/billing/rate-limits",
+            "billing.set_rate_limits",
+            Action::SetLimits,
+            Access::Service,
+        ),
     ];
 
     async fn handle<P: Platform>(action: Action, cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
         match action {
             Action::Plans => service::plans(cx).await,
             Action::Subscription => service::subscription(cx).await,
+            Action::SetLimits => limits::set(cx).await,
         }
     }
 }

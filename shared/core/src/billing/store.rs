@@ -12,4 +12,8 @@ crate::queries! {
         FROM subscriptions WHERE tenant_id = ?1
         ORDER BY CASE WHEN status IN ('trialing', 'active', 'past_due') THEN 0 ELSE 1 END,
             version_at DESC, id LIMIT 1";
+    /// `?1` tenant, `?2` limits or NULL, `?3` now.
+    SET_LIMITS: TenantQuery = "billing.set_limits", "
+        UPDATE tenants SET rate_limits = ?2, updated_at = ?3 WHERE id = ?1
+        RETURNING plan_id, rate_limits";
 }

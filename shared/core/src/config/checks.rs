@@ -174,22 +174,17 @@ impl<'a> Loader<'a> {
     }
 
     pub(super) fn limits(&mut self) -> Limits {
-        let mut limits = Limits::default();
-        let mut named = Vec::new();
-        for part in self.list("RATE_LIMITS") {
-            let class = part.split('=').next().unwrap_or_default().trim().to_owned();
-            // Of two numbers for one class nobody could say which holds.
-            let again = named.contains(&class);
-            named.push(class);
-            if again || !limits.set(&part) {
-                self.problem(
-                    "RATE_LIMITS must be pairs such as read=600,write=60, one for a known class"
-                        .to_owned(),
-                );
-                break;
-            }
-        }
-        limits
+        let limits = Limits::default();
+        let text = self.value("RATE_LIMITS").unwrap_or_default();
+        limits.with(&text).unwrap_or_else(|| {
+            self.problem(
+                "RATE_LIMITS must be pairs such as global=600,write=60:bucket: each of global, \
+                 write, auth, ingest and ai at most once, a number from 1 to 10000000, and perhaps \
+                 sliding, fixed or bucket"
+                    .to_owned(),
+            );
+            limits
+        })
     }
 
     pub(super) fn test_clock(&mut self) -> bool {

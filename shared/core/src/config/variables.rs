@@ -188,7 +188,7 @@ pub const VARIABLES: &[Variable] = &[
     plain(
         "RATE_LIMITS",
         "",
-        "requests a minute by class, such as read=600,write=60",
+        "requests a minute by policy, such as global=600,write=60:bucket (docs/rate-limiting.md)",
     ),
     plain(
         "SESSION_IDLE_HOURS",

@@ -179,7 +179,13 @@ impl Rule {
         if row.int(0)? <= self.hits {
             return Ok(());
         }
-        let seconds = wait_seconds(Millis(row.int(1)?), now);
-        Err(Error::new(Code::RateLimited).with_retry_after(seconds))
+        Err(self.refusal(wait_seconds(Millis(row.int(1)?), now)))
+    }
+
+    /// The refusal of a hit that was not, for so many seconds.
+    pub fn refusal(&self, seconds: u32) -> Error {
+        Error::new(Code::RateLimited)
+            .with_limit(self.name, self.hits)
+            .with_retry_after(seconds)
     }
 }

@@ -14,7 +14,8 @@ crate::queries! {
     /// `?1` session, `?2` user, `?3` tenant, all three from a signed token.
     SESSION_STATE: CredentialQuery = "identity.session", concat!("
         SELECT m.role, t.plan_id, s.revoked_at, s.expires_at, u.disabled_at, t.deleted_at,
-            s.amr, t.mfa_required_for, p.features, ", crate::own_role_columns!("m"), "
+            s.amr, t.mfa_required_for, p.features, ", crate::own_role_columns!("m"), ",
+            p.rate_limits AS plan_limits, t.rate_limits AS own_limits
         FROM sessions s
         JOIN users u ON u.id = s.user_id
         JOIN memberships m ON m.user_id = s.user_id AND m.tenant_id = s.tenant_id
@@ -25,7 +26,8 @@ crate::queries! {
     /// `?1` key id, `?2` hash of its secret.
     KEY_STATE: CredentialQuery = "identity.api_key", concat!("
         SELECT k.tenant_id, t.plan_id, k.scopes, k.user_id, k.revoked_at, k.expires_at, m.role,
-            u.disabled_at, t.deleted_at, k.networks, p.features, ", crate::own_role_columns!("m"), "
+            u.disabled_at, t.deleted_at, k.networks, p.features, ", crate::own_role_columns!("m"), ",
+            p.rate_limits AS plan_limits, t.rate_limits AS own_limits
         FROM api_keys k
         JOIN tenants t ON t.id = k.tenant_id
         JOIN users u ON u.id = k.user_id
@@ -76,6 +78,16 @@ impl Credential {
             }
             Self::None | Self::Service(_) => Err(Error::new(Code::AuthRequired)),
         }
+    }
+
+    /// The rate limits of the plan and of the tenant itself, by the rows of [`Self::state`].
+    pub(crate) fn limits<'r>(&self, rows: &'r [Row]) -> [Option<&'r str>; 2] {
+        let columns = match self {
+            Self::Member(_) => [13, 14],
+            Self::Key(_) => [15, 16],
+            Self::None | Self::Service(_) => return [None, None],
+        };
+        columns.map(|at| rows.first()?.opt_text(at).ok()?)
     }
 
     /// The actor, if the rows of [`Self::state`] and the route's policy allow it to a client at

@@ -129,6 +129,7 @@ pub const MFA: Lockout = Lockout {
 #[derive(Debug, Clone, Copy)]
 #[must_use]
 pub struct Attempt {
+    lockout: Lockout,
     /// Set when a failure of this attempt is the one that locks.
     locks_until: Option<Millis>,
 }
@@ -187,14 +188,23 @@ impl Lockout {
         let pair = pair.first().ok_or_else(missing)?;
         let (failures, locked_until) = (pair.int(0)?, Millis(pair.int(1)?));
         if failures > self.threshold {
-            return Err(locked(locked_until, now));
+            return Err(self.locked(locked_until, now));
         }
         let account = account.first().ok_or_else(missing)?;
         if account.int(0)? > self.account.hits {
-            return Err(locked(Millis(account.int(1)?), now));
+            return Err(self.locked(Millis(account.int(1)?), now));
         }
         let locks_until = (failures == self.threshold).then_some(locked_until);
-        Ok(Attempt { locks_until })
+        Ok(Attempt {
+            lockout: *self,
+            locks_until,
+        })
+    }
+
+    fn locked(&self, until: Millis, now: Millis) -> Error {
+        Error::new(Code::AccountLocked)
+            .with_limit(self.name, self.threshold)
+            .with_retry_after(wait_seconds(until, now))
     }
 
     /// The statements that a success writes: guesses before it no longer count, and it gives its
@@ -219,17 +229,15 @@ impl Lockout {
 impl Attempt {
     /// The answer to a wrong secret: `wrong`, or that this was the last attempt.
     pub fn failed(self, wrong: Code, now: Millis) -> Error {
-        self.locks_until
-            .map_or_else(|| Error::new(wrong), |until| locked(until, now))
+        self.locks_until.map_or_else(
+            || Error::new(wrong),
+            |until| self.lockout.locked(until, now),
+        )
     }
 }
 
 fn missing() -> DatabaseError {
     DatabaseError::Shape("no attempt counted".to_owned())
-}
-
-fn locked(until: Millis, now: Millis) -> Error {
-    Error::new(Code::AccountLocked).with_retry_after(wait_seconds(until, now))
 }
 
 /// Whole seconds from now to `until`, at least one, for `Retry-After`.

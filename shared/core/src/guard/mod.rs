@@ -1,5 +1,6 @@
 //! What stands between the internet and the handlers.
 
+pub mod abuse;
 pub(crate) mod breaker;
 pub mod client;
 pub mod exact_limit;

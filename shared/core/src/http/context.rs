@@ -10,6 +10,7 @@ use crate::app::Ready;
 use crate::config::Config;
 use crate::guard::idempotency::{Claim, Stored};
 use crate::guard::identity::Credential;
+use crate::guard::rate_limit::Charge;
 use crate::key_value;
 use crate::metrics::Series;
 use crate::organizations::api_keys::uses;
@@ -33,6 +34,8 @@ pub struct Meter {
     pub judged: Cell<bool>,
     /// How an attempt to sign in ended, where its status does not say.
     pub attempt: Cell<Option<&'static str>>,
+    /// What the request counted in, and by which limits it is judged.
+    pub charge: RefCell<Option<Charge>>,
     /// What was counted on the way.
     pub counted: RefCell<Vec<Series>>,
 }
@@ -152,7 +155,8 @@ impl<P: Platform> Context<'_, P> {
     /// same round trip. What was read is handed out only to a caller the route's policy lets in.
     ///
     /// # Errors
-    /// 401 or 403 by policy; the first answer again for a known idempotency key.
+    /// 401 or 403 by policy, 429 by limits that were not known before; the first answer again for a
+    /// known idempotency key.
     pub async fn load(
         &self,
         reads: impl FnOnce(&TenantId) -> Vec<Statement>,
@@ -175,7 +179,7 @@ impl<P: Platform> Context<'_, P> {
         let mut rest = rows.split_off(own.min(rows.len()));
         let mut rows = rows.into_iter();
         let state = rows.next().unwrap_or_default();
-        let actor = self.admit(&state)?;
+        let actor = self.admit(&state, false)?;
         if let Some(claim) = &self.claim {
             let stored = match cached {
                 Some(stored) => Some(stored),
@@ -208,12 +212,12 @@ impl<P: Platform> Context<'_, P> {
         let mut rows = self.batch(&all).await?;
         let rest = rows.split_off(1.min(rows.len()));
         let state = rows.into_iter().next().unwrap_or_default();
-        let actor = self.admit(&state)?;
+        let actor = self.admit(&state, true)?;
         Ok((actor, rest))
     }
 
     /// Lets the caller in, or not, and keeps what this has taught.
-    fn admit(&self, state: &[Row]) -> Result<Actor, Error> {
+    fn admit(&self, state: &[Row], written: bool) -> Result<Actor, Error> {
         let access = self.route.access;
         let actor = self
             .credential
@@ -231,6 +235,7 @@ impl<P: Platform> Context<'_, P> {
                 .learn(&key.secret_hash, actor.tenant.as_str());
             uses::count(self.platform, &ready.uses, &key.id, self.now);
         }
+        self.limit_again(state, written)?;
         Ok(actor)
     }
 

@@ -130,7 +130,7 @@ codes! {
     BodyTooLarge = "BODY_TOO_LARGE", 413, Validation, false, "The body is too large.";
     UnsupportedMediaType = "UNSUPPORTED_MEDIA_TYPE", 415, Validation, false, "Send JSON as application/json.";
     PreconditionRequired = "PRECONDITION_REQUIRED", 428, Validation, false, "Say which version you change: by If-Match, or by version in the body.";
-    RateLimited = "RATE_LIMITED", 429, RateLimit, true, "Too many requests; try again later.";
+    RateLimited = "RATE_LIMITED", 429, RateLimit, true, "Too many requests. Please try again later.";
     AccountLocked = "ACCOUNT_LOCKED", 429, RateLimit, true, "Too many failed attempts at this account; wait before the next.";
     QuotaExceeded = "QUOTA_EXCEEDED", 429, RateLimit, false, "The plan's quota is used up; upgrade the plan, wait for the next month, or delete what you do not need.";
     JobLimit = "JOB_LIMIT", 429, RateLimit, true, "The tenant has as many jobs as it may; try again when one of them has finished or expired.";
@@ -151,11 +151,19 @@ pub struct Error {
     code: Code,
     field: Option<String>,
     /// Boxed, because errors are returned everywhere and few have any.
-    members: Option<Box<Map<String, Json>>>,
+    more: Option<Box<More>>,
     message: Option<String>,
     retry_after: Option<u32>,
     headers: Vec<(&'static str, String)>,
     cause: Option<String>,
+}
+
+/// What few errors have.
+#[derive(Debug, Clone, Default)]
+struct More {
+    members: Map<String, Json>,
+    /// Which limit was met, and how much it allows.
+    limit: Option<(&'static str, i64)>,
 }
 
 impl Error {
@@ -164,7 +172,7 @@ impl Error {
         Self {
             code,
             field: None,
-            members: None,
+            more: None,
             message: None,
             retry_after: None,
             headers: Vec::new(),
@@ -219,8 +227,15 @@ impl Error {
     /// One more member of `error`, for programs: a limit, a version. Never stored or secret text.
     #[must_use]
     pub fn with_member(mut self, name: &'static str, value: impl Into<Json>) -> Self {
-        let members = self.members.get_or_insert_default();
-        members.insert(name.to_owned(), value.into());
+        let more = self.more.get_or_insert_default();
+        more.members.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// The limit that was met; for [`crate::guard::abuse`] alone.
+    #[must_use]
+    pub fn with_limit(mut self, policy: &'static str, limit: i64) -> Self {
+        self.more.get_or_insert_default().limit = Some((policy, limit));
         self
     }
 
@@ -255,6 +270,16 @@ impl Error {
         self.field.as_deref()
     }
 
+    /// Which limit was met, and how much it allows.
+    pub fn limit(&self) -> Option<(&'static str, i64)> {
+        self.more.as_ref()?.limit
+    }
+
+    /// How many seconds to wait.
+    pub const fn retry_after(&self) -> Option<u32> {
+        self.retry_after
+    }
+
     /// What the log should say, if this is more than a client's mistake.
     pub fn cause(&self) -> Option<&str> {
         self.cause.as_deref()
@@ -274,8 +299,8 @@ impl Error {
         if let (Some(object), Some(field)) = (error.as_object_mut(), &self.field) {
             object.insert("field".to_owned(), json!(field));
         }
-        if let (Some(object), Some(members)) = (error.as_object_mut(), self.members) {
-            object.extend(*members);
+        if let (Some(object), Some(members)) = (error.as_object_mut(), self.more) {
+            object.extend(members.members);
         }
         let body = json!({
             "type": "about:blank",

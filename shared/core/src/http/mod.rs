@@ -9,6 +9,7 @@ pub(crate) mod database;
 mod error;
 mod etag;
 mod headers;
+mod limit;
 mod log;
 mod measure;
 mod message;

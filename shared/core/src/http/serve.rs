@@ -7,13 +7,13 @@ use super::error::{Code, Error, Interrupt};
 use super::message::{BodyError, Incoming, Method, Reply, Request, Response};
 use super::route::{Access, Found, Route, RouteInfo, find};
 use super::trace::RequestIds;
-use super::{cors, credential, headers, log, measure};
+use super::{cors, credential, headers, limit, log, measure};
 use crate::app::Ready;
 use crate::config::Feature;
-use crate::guard::client;
 use crate::guard::idempotency::Claim;
 use crate::guard::identity::Credential;
-use crate::guard::rate_limit::{self, Caller, Decision, RateClass};
+use crate::guard::rate_limit::{Caller, Charge, RateClass};
+use crate::guard::{abuse, client};
 use crate::port::Platform;
 use crate::tenancy::{self, Resolver};
 use crate::time::{DAY, Millis};
@@ -42,7 +42,6 @@ pub trait Function {
 /// What is known of a request when its answer is finished.
 pub(super) struct Progress {
     pub(super) route: Option<&'static RouteInfo>,
-    decision: Option<Decision>,
     /// Whether the signature of its credential is proof enough.
     pub(super) proven: bool,
     /// Whether it carried an idempotency key.
@@ -69,7 +68,6 @@ pub async fn serve<F: Function, P: Platform, I: Incoming>(
     log::config_once(platform, ready, now);
     let mut progress = Progress {
         route: None,
-        decision: None,
         proven: false,
         claimed: false,
         replayed: false,
@@ -92,14 +90,17 @@ pub async fn serve<F: Function, P: Platform, I: Incoming>(
         }
         Err(error) => {
             let failure = (error.code(), error.cause().map(str::to_owned));
+            if let Some(ready) = ready {
+                watch(platform, ready, &incoming, &error, &progress, now);
+            }
             (
                 error.into_response(&ids, incoming.path(), now),
                 Some(failure),
             )
         }
     };
-    if let Some(decision) = progress.decision {
-        response.headers.extend(decision.headers(now));
+    if let Some(charge) = &*progress.meter.charge.borrow() {
+        response.headers.extend(charge.headers());
     }
     let origins = ready.map_or(&[][..], |ready| &ready.config.cors_origins);
     let origin = cors::allowed_origin(&incoming, origins);
@@ -181,24 +182,16 @@ async fn answer<F: Function, P: Platform, I: Incoming>(
     let judged = ready.map_or(Ok(Credential::None), |ready| {
         credential::of_request(ready, incoming, &route.info, F::NAME, now, &progress.meter)
     });
-    let caller = judged.as_ref().ok().and_then(Credential::caller);
-    // Who is not known yet counts by address, so that wrong tokens and made-up keys are limited.
-    let known = judged
-        .as_ref()
-        .is_ok_and(|credential| credential::is_known(credential, ready));
-    let limited = match &caller {
-        Some(caller) if known => Caller::new(caller),
-        _ => Caller::address(&client),
-    };
-    progress.decision = rate_limit::check(platform, class, limited, now, &progress.meter.kv).await;
-    if let Some(decision) = progress.decision.filter(|decision| !decision.allowed) {
-        return Err(Error::new(Code::RateLimited).with_retry_after(decision.retry_seconds));
+    if let Some(ready) = ready {
+        let shown = judged.as_ref().ok();
+        let meter = &progress.meter;
+        limit::check(platform, ready, class, shown, &client, now, meter).await?;
     }
     let credential = judged?;
     progress.proven = matches!(credential, Credential::Service(_));
 
     let body = read_body(incoming, &route.info, limit).await?;
-    let caller = caller.unwrap_or_default();
+    let caller = credential.caller().unwrap_or_default();
     let claim = Claim::of(&route.info, incoming, &caller, &path, &body)?;
     progress.claimed = claim.is_some();
     let query = incoming.query().to_owned();
@@ -231,6 +224,28 @@ async fn answer<F: Function, P: Platform, I: Incoming>(
             checked.map(|()| reply)
         }
         Err(Interrupt::Error(error)) => Err(error),
+    }
+}
+
+/// Tells the guards of an error that somebody caused.
+fn watch<P: Platform, I: Incoming>(
+    platform: &P,
+    ready: &Ready,
+    incoming: &I,
+    error: &Error,
+    progress: &Progress,
+    now: Millis,
+) {
+    let source = || {
+        let peer = incoming.client_address().unwrap_or_default();
+        let client = client::of_request(&peer, incoming, &ready.config.trusted_proxies);
+        Caller::address(ready, &client)
+    };
+    abuse::failed(platform, ready, error.code(), source, now);
+    if error.limit().is_some() {
+        let charged = progress.meter.charge.borrow();
+        let key = charged.as_ref().map_or_else(source, Charge::caller);
+        limit::limit_met(platform, ready, error, key, false, now);
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::service;
 use crate::config::Feature;
+use crate::guard::rate_limit::RateClass;
 use crate::http::{Access, Context, Function, Idempotency, Interrupt, Reply, Route};
 use crate::port::Platform;
 use crate::tenancy::{ApiScope, Permission};
@@ -31,6 +32,7 @@ impl Function for Jobs {
     const NAME: &'static str = "jobs";
     const ROUTES: &'static [Route<Action>] = &[
         Route::post("/api/v1/jobs", "jobs.submit", Action::Submit, WRITE)
+            .rate(RateClass::Ai)
             .idempotency(Idempotency::Optional)
             .feature(Feature::Jobs),
         Route::get("/api/v1/jobs", "jobs.list", Action::List, READ).feature(Feature::Jobs),

@@ -1,5 +1,6 @@
 //! What is counted: every family of counters, with its labels, in one table.
 
+use crate::guard::rate_limit::Policy;
 use crate::http::database;
 use crate::key_value;
 use crate::mail::Template;
@@ -91,6 +92,14 @@ families! {
         "Passwords for which Have I Been Pwned could not be asked.";
     rate_limited(route, code) = "rate_limited_total",
         "Requests refused by a rate limit, a lockout, a quota or the limit of jobs.";
+    rate_limit_hits(policy, outcome) = "rate_limit_hits_total",
+        "Requests over a limit, by the limit's name: refused, or passed because they had written before it was known.";
+    ratelimit_store_errors() = "ratelimit_store_errors_total",
+        "Key-value calls of the general limit that failed; meanwhile each instance counts alone.";
+    rate_limits_unsound() = "rate_limits_unsound_total",
+        "Requests of tenants whose limits in the database cannot be read; the defaults hold for them.";
+    abuse_suspected(kind) = "abuse_suspected_total",
+        "Sources that got too many refusals within a minute, counted once: keys, credentials or paths that there are not.";
     idempotency_requests(outcome) = "idempotency_requests_total",
         "Requests with an Idempotency-Key: new, replay, conflict or in_progress.";
     usage_recording_attempts(result) = "usage_recording_attempts_total",
@@ -118,7 +127,16 @@ pub(super) fn dependencies() -> impl Iterator<Item = &'static str> {
 /// Series that are shown as 0 before they count: of one that appears with its first failure, no
 /// rise would be seen.
 pub(super) fn from_the_start() -> Vec<Series> {
-    let mut all = vec![auth_bypass_detected(), breach_check_errors()];
+    let mut all = vec![
+        auth_bypass_detected(),
+        breach_check_errors(),
+        ratelimit_store_errors(),
+        rate_limits_unsound(),
+    ];
+    all.extend(["keys", "credentials", "paths"].map(abuse_suspected));
+    for policy in Policy::ALL {
+        all.push(rate_limit_hits(policy.name(), "refused"));
+    }
     all.extend(["success", "failure"].map(service_auth_attempts));
     all.extend(["success", "refused", "failure"].map(usage_recording_attempts));
     all.extend(["new", "replay", "conflict", "in_progress"].map(idempotency_requests));

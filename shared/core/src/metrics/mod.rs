@@ -18,10 +18,11 @@ pub(crate) use page::scrape;
 pub(crate) use store::QUERIES;
 
 pub(crate) use families::{
-    auth_attempts, auth_bypass_detected, breach_check_errors, breaker_rejections,
+    abuse_suspected, auth_attempts, auth_bypass_detected, breach_check_errors, breaker_rejections,
     breaker_transitions, db_errors, emails, http_duration, http_requests, idempotency_requests,
-    jobs, kv_errors, outbound_duration, outbound_requests, rate_limited, scheduler_tasks,
-    service_auth_attempts, stripe_webhook_events, usage_recording_attempts,
+    jobs, kv_errors, outbound_duration, outbound_requests, rate_limit_hits, rate_limited,
+    rate_limits_unsound, ratelimit_store_errors, scheduler_tasks, service_auth_attempts,
+    stripe_webhook_events, usage_recording_attempts,
 };
 pub(crate) use gather::add;
 pub(crate) use histogram::bucket;

@@ -20,7 +20,7 @@ mod checks;
 mod docs;
 mod email_change;
 mod exchange;
-mod guard;
+
 mod guides;
 mod headers;
 mod health;
@@ -38,6 +38,7 @@ mod organizations;
 mod passwords;
 mod platform;
 mod proof;
+mod rate_limits;
 mod resources;
 mod resources_access;
 mod resources_rules;
@@ -143,7 +144,7 @@ pub fn all() -> Vec<Test> {
         teams::tests(),
         tenancy::tests(),
         invitations::tests(),
-        guard::tests(),
+        rate_limits::tests(),
         access::tests(),
         scheduler::tests(),
         journey::tests(),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use edgekeep_core::http::{Access, Code, Idempotency, Method};
 use edgekeep_core::tenancy::{ApiScope, Permission};
 
-use super::errors::{limit, response_name};
+use super::errors::{limits, response_name};
 use super::node::Node;
 use super::operation::{Answer, Content, Operation, Parameter};
 use super::schema::{self, MOMENT, Named};
@@ -113,12 +113,15 @@ fn show(operation: &Operation, named: &Named) -> Result<Node, String> {
     if let Some(plan) = route.plan {
         out.put("x-plan-feature", Node::text(plan.name()));
     }
-    if let Some(most) = limit(route.rate) {
-        let shown = Node::map([
-            ("class", Node::text(route.rate.name())),
-            ("perMinute", Node::Int(most.into())),
-        ]);
-        out.put("x-rate-limit", shown);
+    let limits = limits(route.rate);
+    if !limits.is_empty() {
+        let shown = limits.into_iter().map(|(policy, most)| {
+            Node::map([
+                ("policy", Node::text(policy)),
+                ("perMinute", Node::Int(most.into())),
+            ])
+        });
+        out.put("x-rate-limit", Node::List(shown.collect()));
     }
     if route.idempotency != Idempotency::None {
         let required = route.idempotency == Idempotency::Required;
@@ -248,7 +251,7 @@ fn response(operation: &Operation, answer: &Answer, named: &Named) -> Result<Nod
             ]),
         );
     }
-    if limit(operation.route.rate).is_some() {
+    if !limits(operation.route.rate).is_empty() {
         for name in shared::RATE_HEADERS {
             headers.put(name, Node::reference("headers", name));
         }

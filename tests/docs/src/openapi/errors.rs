@@ -4,9 +4,11 @@ use edgekeep_core::config::Feature;
 use edgekeep_core::guard::rate_limit::{Limits, RateClass};
 use edgekeep_core::http::{Access, Code, Idempotency, Method, RouteInfo};
 
-/// How often a caller may ask; `None` for as often as they like.
-pub(crate) fn limit(class: RateClass) -> Option<u32> {
-    Limits::default().of(class)
+/// How often a caller may ask, by policy; nothing for as often as they like.
+pub(crate) fn limits(class: RateClass) -> Vec<(&'static str, u32)> {
+    let all = class.policies().iter();
+    all.map(|policy| (policy.name(), Limits::default().of(*policy).limit))
+        .collect()
 }
 
 /// Whatever the route.
@@ -59,7 +61,7 @@ pub(crate) fn implied(route: &RouteInfo, has_body: bool) -> Vec<Code> {
         all.retain(|code| *code != Code::NotConfigured);
     }
     all.extend(route.feature.map(Feature::refusal));
-    if limit(route.rate).is_some() {
+    if !limits(route.rate).is_empty() {
         all.push(Code::RateLimited);
     }
     if route.method != Method::Get {

@@ -141,15 +141,18 @@ fn describe(operation: &Operation, all: &mut Vec<Block>) {
 /// Who may call it, how often and with which key.
 fn rules(operation: &Operation) -> String {
     let route = operation.route;
-    let limit = errors::limit(route.rate).map_or_else(
-        || "Not limited.".to_owned(),
-        |most| {
-            format!(
-                "At most {most} a minute and caller (class `{}`), unless configured otherwise.",
-                route.rate.name()
-            )
-        },
-    );
+    let limits: Vec<_> = errors::limits(route.rate)
+        .into_iter()
+        .map(|(policy, most)| format!("{most} (`{policy}`)"))
+        .collect();
+    let limit = if limits.is_empty() {
+        "Not limited.".to_owned()
+    } else {
+        let most = limits.join(" and ");
+        format!(
+            "At most {most} a minute and caller, unless the plan or the operator says otherwise."
+        )
+    };
     let key = match route.idempotency {
         Idempotency::None => "",
         Idempotency::Optional => " Takes an `Idempotency-Key`.",

@@ -91,6 +91,7 @@ pub(crate) fn problem() -> Node {
             ("limit", kind("integer")),
             ("used", kind("integer")),
             ("plan", kind("string")),
+            ("policy", kind("string")),
         ]),
         &[
             "field",
@@ -101,6 +102,7 @@ pub(crate) fn problem() -> Node {
             "limit",
             "used",
             "plan",
+            "policy",
         ],
     );
     let metadata = Node::map([

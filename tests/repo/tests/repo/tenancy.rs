@@ -63,6 +63,10 @@ const RAW: [(&str, &str); 3] = [
         "the one door: it counts, checks and names",
     ),
     (
+        "http/limit.rs",
+        "asks what a caller may do, before one is refused by limits that may be others'",
+    ),
+    (
         "metrics/gather.rs",
         "writes what an instance has counted, which is nobody's",
     ),

@@ -44,7 +44,7 @@ async fn refused(world: &World, call: Call) -> u16 {
 #[test]
 fn only_a_trusted_proxy_is_believed() {
     run(async || {
-        let limit = ("RATE_LIMITS", "read=5");
+        let limit = ("RATE_LIMITS", "global=5");
         let me = || Call::new("GET", "/api/v1/auth/me");
         let world = World::new(&[limit]).await;
         for n in 0..6 {

@@ -88,7 +88,7 @@ pub(in super::super) async fn create<P: Platform>(cx: &Context<'_, P>) -> Result
     let created = cx.commit_guarded(&actor, guarded, reply, &kept).await?;
     Ok(created.ok_or_else(|| {
         let wait = ORGANIZATIONS_USER.window.div_euclid(SECOND);
-        Error::new(Code::RateLimited).with_retry_after(u32::try_from(wait).unwrap_or(u32::MAX))
+        ORGANIZATIONS_USER.refusal(u32::try_from(wait).unwrap_or(u32::MAX))
     })?)
 }
 
