@@ -10,8 +10,11 @@ use crate::id::is_id;
 use crate::port::{DatabaseError, Platform};
 use crate::sql::{Row, Statement};
 
-/// Clients may keep an answer, and ask each time whether it still holds.
-const CACHE: &str = "private, no-cache";
+/// Clients may keep an answer, and ask each time whether it still holds. Who compresses on the way (Cloudflare's
+/// edge does) makes a weak tag of ours, with which no change could be conditional (RFC 9110, section 13.1.1).
+const CACHE: &str = "private, no-cache, no-transform";
+/// Of answers to a change, whose tag must arrive as it is too.
+const NO_STORE: &str = "no-store, no-transform";
 
 /// The tenant's things, newest first; deleted ones too where `include_deleted` asks for them.
 pub(super) async fn list<P: Platform>(
@@ -47,11 +50,11 @@ pub(super) async fn get<P: Platform>(
     }
     let version = found.head.version;
     let reply = if is_known(&cx.request, version)? {
-        Reply::Raw(Response::empty(304)).with_header("etag", etag(version))
+        Reply::Raw(Response::empty(304))
     } else {
-        shown(200, &resource.show(&found.row)?, version)
+        Reply::json(200, &resource.show(&found.row)?)
     };
-    Ok(reply.with_header("cache-control", CACHE))
+    Ok(tagged(reply, version, CACHE))
 }
 
 /// What the path names, with the caller.
@@ -95,7 +98,12 @@ pub(super) async fn one<P: Platform>(
 
 /// An answer with one thing in it.
 pub(super) fn shown(status: u16, data: &Map<String, Json>, version: i64) -> Reply {
-    Reply::json(status, data).with_header("etag", etag(version))
+    tagged(Reply::json(status, data), version, NO_STORE)
+}
+
+fn tagged(reply: Reply, version: i64, cache: &str) -> Reply {
+    let reply = reply.with_header("etag", etag(version));
+    reply.with_header("cache-control", cache)
 }
 
 fn include_deleted(request: &Request<'_>) -> Result<bool, Error> {

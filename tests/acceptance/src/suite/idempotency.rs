@@ -100,9 +100,7 @@ fn a_replay_is_the_first_answer_in_a_new_envelope(api: &Api) {
         again.json()["metadata"]["timestamp"],
         first.json()["metadata"]["timestamp"]
     );
-    for own in ["traceparent", "x-ratelimit-remaining"] {
-        assert_ne!(again.header(own), first.header(own), "{own}");
-    }
+    assert_ne!(again.header("traceparent"), first.header("traceparent"));
     for (name, value) in edgekeep_core::http::CANONICAL_SECURITY_HEADERS {
         assert_eq!(again.header(name), Some(value));
     }

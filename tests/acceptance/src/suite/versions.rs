@@ -13,6 +13,7 @@ tests! { "resources":
     a_change_says_which_version_it_is_for ["F-21"];
     parallel_changes_of_one_version_have_one_winner ["F-20"];
     what_the_client_has_is_not_sent_again ["F-21" "AB-11"];
+    tags_arrive_as_they_are ["F-21" "AB-11"];
     deletion_and_restoration_take_conditions_too ["F-21"];
     tags_of_another_form_are_refused [];
 }
@@ -129,7 +130,8 @@ fn what_the_client_has_is_not_sent_again(api: &Api) {
         let thing = Thing::new(api, &kind);
         let first = thing.send("GET", "", None, None);
         let tag = text(&json!(first.header("etag")));
-        assert_eq!(first.header("cache-control"), Some("private, no-cache"));
+        let private = Some("private, no-cache, no-transform");
+        assert_eq!(first.header("cache-control"), private);
         assert_eq!(first.header("vary"), Some("Origin"));
         for held in [tag.as_str(), "*", "\"other\", W/\"v1\""] {
             for method in ["GET", "HEAD"] {
@@ -150,6 +152,25 @@ fn what_the_client_has_is_not_sent_again(api: &Api) {
         let answer = api.get(&thing.path).bearer(&stranger.access);
         let answer = answer.header("if-none-match", "*").send();
         answer.refused(404, "NOT_FOUND");
+    }
+}
+
+/// A tag that somebody on the way made weak would fit no change. So no answer with one is compressed there, and
+/// none is compressed here, whatever the client takes.
+fn tags_arrive_as_they_are(api: &Api) {
+    for kind in KINDS {
+        let thing = Thing::new(api, &kind);
+        let made = kind.create(api, &thing.founder.access, &json!({"name": "y"}));
+        let changed = thing.change(json!({"name": "y"}), Some("\"v1\""));
+        let call = api.get(&thing.path).bearer(&thing.founder.access);
+        let read = call.header("accept-encoding", "gzip, br").send();
+        for answer in [made, changed, read] {
+            let tag = answer.header("etag").unwrap();
+            assert!(tag.starts_with("\"v"), "{tag}");
+            let cache = answer.header("cache-control").unwrap();
+            assert!(cache.ends_with(", no-transform"), "{cache}");
+            assert_eq!(answer.header("content-encoding"), None);
+        }
     }
 }
 
