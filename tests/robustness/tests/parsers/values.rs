@@ -1,6 +1,7 @@
 //! Values in bodies, queries and variables.
 
 use edgekeep_core::config::{Config, VARIABLES};
+use edgekeep_core::guard::rate_limit::Quota;
 use edgekeep_core::http::{HeaderSource, Page, Reply, Request};
 use edgekeep_core::time::Millis;
 use edgekeep_robustness::{Call, text, variables};
@@ -177,14 +178,16 @@ fn variables_are_refused_by_name_and_never_shown() {
 }
 
 #[test]
-fn rate_limits_are_pairs_of_a_class_and_a_number() {
+fn rate_limits_are_pairs_of_a_policy_and_a_number() {
     let sides = Sides::default();
     check(|u| {
-        let mut classes = vec!["read", "write", "ingest", "auth"];
+        let mut policies = vec!["global", "write", "ingest", "auth", "ai"];
         let mut pairs = Vec::new();
         for _ in 0..u.int_in_range(1..=4)? {
-            let class = classes.swap_remove(u.choose_index(classes.len())?);
-            pairs.push(format!("{class}={}", u.int_in_range(1..=u32::MAX)?));
+            let policy = policies.swap_remove(u.choose_index(policies.len())?);
+            let algorithm = u.choose(&["", ":sliding", ":fixed", ":bucket"])?;
+            let limit = u.int_in_range(1..=Quota::MOST)?;
+            pairs.push(format!("{policy}={limit}{algorithm}"));
         }
         let right = pairs.join(*u.choose(&[",", ", ", " , "])?);
         let load = |value: &str| {

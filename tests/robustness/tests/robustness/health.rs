@@ -89,7 +89,7 @@ fn a_refused_configuration_serves_probes_alone() {
     });
 }
 
-/// Rows: Q-19
+/// Rows: E-22 Q-19
 #[test]
 fn development_routes_do_not_exist_in_production() {
     run(async || {

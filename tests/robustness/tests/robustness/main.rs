@@ -19,6 +19,7 @@ mod health;
 mod idempotency;
 mod jobs;
 mod keys;
+mod limit_stores;
 mod limits;
 mod lists;
 mod mails;
