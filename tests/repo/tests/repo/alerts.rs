@@ -1,4 +1,4 @@
-//! The rules for alerts: every name in them is exported, and promtool, where there is one, says that
+//! The rules for alerts, and dashboards: every name in them is exported, and promtool, where there is one, says that
 //! each fires when it should and not before.
 
 use std::fs;
@@ -63,7 +63,20 @@ fn metrics(text: &str) -> impl Iterator<Item = &str> {
 
 fn names() -> Result<(), Failed> {
     let page = fs::read_to_string(format!("{DIRECTORY}/../metrics.md"))?;
-    let rules = read("alerts.yml")?;
+    let mut rules = read("alerts.yml")?;
+    for file in fs::read_dir(DIRECTORY)? {
+        let path = file?.path();
+        if path.extension().is_none_or(|end| end != "json") {
+            continue;
+        }
+        let board: serde_json::Value = serde_json::from_str(&fs::read_to_string(path)?)?;
+        let panels = board["panels"].as_array().into_iter().flatten();
+        let targets = panels.flat_map(|panel| panel["targets"].as_array().into_iter().flatten());
+        for target in targets {
+            rules.push_str(target["expr"].as_str().ok_or("a target without expr")?);
+            rules.push('\n');
+        }
+    }
     let mut findings = Vec::new();
     let mut seen = 0;
     for name in metrics(&rules) {
