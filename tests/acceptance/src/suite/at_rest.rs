@@ -11,11 +11,14 @@ use serde_json::json;
 use super::mfa::armed;
 use super::tests;
 use crate::api::Api;
-use crate::fixture::{PASSWORD, accept, api_key, founder, invite, mail, mail_token, new_email};
+use crate::fixture::{
+    PASSWORD, accept, api_key, elsewhere, founder, invite, mail, mail_token, new_email,
+};
 use crate::secrets::{self, Kind};
 
 tests! { "at_rest":
     no_secret_is_stored ["A-35" "D-07"] alone;
+    no_address_is_stored ["E-30"] alone;
 }
 
 fn no_secret_is_stored(api: &Api) {
@@ -58,6 +61,40 @@ fn no_secret_is_stored(api: &Api) {
         output.stdout.len() / 1_024,
         counts.values().sum::<usize>()
     );
+}
+
+/// The suite's clients have addresses of 2001:db8::/32. Limits count them, sessions and the audit log
+/// show their network; whole ones stand nowhere, and counters in the store are hashes.
+fn no_address_is_stored(api: &Api) {
+    let client = elsewhere(api);
+    for _ in 0..30 {
+        let call = api.get("/api/v1/billing/plans");
+        call.header("x-forwarded-for", &client).send().data(200);
+    }
+    let body = json!({"email": new_email(api), "password": PASSWORD});
+    let call = api.post("/api/v1/auth/login", &body);
+    call.header("x-forwarded-for", &client).send();
+    let command = api.stored.as_deref().expect("--stored");
+    let output = Command::new("sh").args(["-c", command]).output().unwrap();
+    assert!(output.status.success(), "{command}");
+    let stored = String::from_utf8_lossy(&output.stdout);
+    let hex = |c: &char| c.is_ascii_hexdigit();
+    for rest in stored.split("2001:db8:").skip(1) {
+        // Of `5a5a:17::1` no more than `5a5a::/48` may stand there.
+        let shown: String = rest.chars().take(12).collect();
+        let network = shown.trim_start_matches(|c: char| hex(&c));
+        assert!(network.starts_with("::/48"), "2001:db8:{shown}");
+    }
+    for rest in stored.split("rl:").skip(1) {
+        let Some((policy, rest)) = rest.split_once(':') else {
+            continue;
+        };
+        if !policy.chars().all(|c| c.is_ascii_lowercase()) {
+            continue;
+        }
+        let hash: String = rest.chars().take_while(hex).collect();
+        assert_eq!(hash.len(), 32, "rl:{policy}:{}", &hash);
+    }
 }
 
 /// One of each secret, so that the test says the same when it runs alone.

@@ -22,6 +22,8 @@ tests! { "ratelimit":
     a_plan_brings_its_limits_at_once ["E-13"];
     made_up_limits_are_refused ["E-14"];
     a_limit_does_not_cost_a_round_trip ["E-13"];
+    an_exact_limit_lets_exactly_its_number_pass ["E-08" "E-27"];
+    ten_times_the_limit_holds_nobody_else_up ["E-25" "E-29"] alone;
     probes_are_never_limited ["E-29"];
     what_the_client_writes_names_nobody ["E-17"];
     browsers_may_read_the_fields ["E-07"];
@@ -292,6 +294,68 @@ fn a_limit_does_not_cost_a_round_trip(api: &Api) {
     for _ in 0..3 {
         assert_eq!(me(api, &founder).sql(), 1);
     }
+}
+
+/// Mails that one source asks for without being signed in: a hundred an hour, counted in SQL.
+fn an_exact_limit_lets_exactly_its_number_pass(api: &Api) {
+    let source = elsewhere(api);
+    let answers = api.parallel(8, |thread| {
+        let ask = |n: usize| {
+            let email = format!("nobody-{thread}-{n}@example.com");
+            let call = api.post("/api/v1/auth/password/forgot", &json!({"email": email}));
+            let answer = call.header("x-forwarded-for", &source).send();
+            if answer.status == 429 {
+                answer.refused(429, "RATE_LIMITED");
+                let wait = number(&answer, "retry-after");
+                assert!((1..=3_601).contains(&wait), "{wait}");
+            }
+            answer.status
+        };
+        (0..25).map(ask).collect::<Vec<_>>()
+    });
+    let answers: Vec<u16> = answers.into_iter().flatten().collect();
+    let count = |status: u16| answers.iter().filter(|one| **one == status).count();
+    assert_eq!((count(202), count(429)), (100, 100), "{answers:?}");
+}
+
+/// Ten times what a caller may, from eight connections at once.
+fn ten_times_the_limit_holds_nobody_else_up(api: &Api) {
+    let (noisy, calm) = (founder(api), founder(api));
+    limit(api, &noisy.tenant, "global=60");
+    me(api, &noisy);
+    let answers = api.parallel(10, |thread| {
+        if thread == 0 {
+            // Meanwhile, for everybody else.
+            for _ in 0..10 {
+                assert_eq!(api.get("/health").send().status, 200);
+                me(api, &calm).data(200);
+                upgrade(api, &calm.tenant, STARTER);
+            }
+            return Vec::new();
+        }
+        let ask = |_| {
+            let started = api.now();
+            let status = me(api, &noisy).status;
+            (status, api.now().since(started))
+        };
+        (0..67).map(ask).collect()
+    });
+    let answers: Vec<(u16, i64)> = answers.into_iter().flatten().collect();
+    let passed = answers.iter().filter(|(status, _)| *status == 200).count();
+    let sound = answers
+        .iter()
+        .all(|(status, _)| [200, 429].contains(status));
+    assert!(sound && answers.len() >= 600, "{answers:?}");
+    // One minute's end may come in between.
+    assert!(
+        (50..=125).contains(&passed),
+        "{passed} of {}",
+        answers.len()
+    );
+    let mut times: Vec<i64> = answers.iter().map(|(_, time)| *time).collect();
+    times.sort_unstable();
+    let p95 = times[times.len() * 95 / 100];
+    println!("       {passed} of {} passed, p95 {p95} ms", answers.len());
 }
 
 fn probes_are_never_limited(api: &Api) {

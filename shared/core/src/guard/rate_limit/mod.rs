@@ -7,6 +7,24 @@
 //! atomically (Spin, native) are asked directly, because Spin's instances are too short-lived to
 //! count. What must be exact is in [`super::exact_limit`].
 //!
+//! Every route of every function is limited by its entry in the table alone ([`RateClass`]). Five lines
+//! limit something else, by itself:
+//!
+//! ```
+//! # use core::cell::Cell;
+//! # use edgekeep_core::{app::Ready, http::Error, port::Platform};
+//! use edgekeep_core::guard::rate_limit::{Caller, RateClass, charge};
+//!
+//! # async fn handler<P: Platform>(platform: &P, ready: &Ready, address: &str) -> Result<(), Error> {
+//! let (caller, kv) = (Caller::address(ready, address), Cell::new(0));
+//! let charged = charge(platform, ready, RateClass::Write, caller, platform.now(), &kv).await;
+//! if let Some(error) = charged.and_then(|charged| charged.refusal()) {
+//!     return Err(error);
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! `policy` says what is limited, `decide` judges counts, `limiter` counts in an isolate, `store` in
 //! KV, `charge` is all of it for one request, and `learn` is how limits get here from the database.
 
