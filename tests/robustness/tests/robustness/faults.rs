@@ -280,7 +280,7 @@ async fn expire_lease(world: &World, job: &str) {
         .unwrap();
 }
 
-/// Rows: P-12 Q-06
+/// Rows: P-12 Q-06 F-15
 #[test]
 fn everything_works_while_every_key_value_call_fails() {
     run(async || {
