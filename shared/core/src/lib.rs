@@ -33,6 +33,7 @@ pub mod http;
 pub mod id;
 pub mod jobs;
 pub(crate) mod key_value;
+pub(crate) mod log;
 pub mod mail;
 pub mod metrics;
 pub mod organizations;

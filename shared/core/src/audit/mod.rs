@@ -8,7 +8,7 @@ mod seal;
 mod store;
 mod verify;
 
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Value as Json, json};
 
 pub use entry::{AuditKeys, Stored};
 pub(crate) use seal::run as seal_pending;
@@ -185,7 +185,7 @@ impl<'a> Entry<'a> {
 pub(crate) fn told<'a>(
     statements: &'a [Statement],
     rows: &'a [Vec<Row>],
-) -> impl Iterator<Item = Map<String, Json>> + 'a {
+) -> impl Iterator<Item = Vec<(&'static str, Json)>> + 'a {
     let written = statements.iter().zip(rows);
     written
         .filter(|(statement, rows)| !rows.is_empty() && records(statement))
@@ -198,7 +198,7 @@ fn records(statement: &Statement) -> bool {
     text.starts_with("INSERT INTO audit_log ")
 }
 
-fn line(params: &[Value]) -> Map<String, Json> {
+fn line(params: &[Value]) -> Vec<(&'static str, Json)> {
     let names = ["tenant", "audit_id", "actor", "action", "target"];
     let shown = names.into_iter().zip(params).map(|(name, value)| {
         let value = match value {
@@ -206,7 +206,7 @@ fn line(params: &[Value]) -> Map<String, Json> {
             Value::Int(number) => json!(number),
             Value::Null => Json::Null,
         };
-        (name.to_owned(), value)
+        (name, value)
     });
     shown.collect()
 }

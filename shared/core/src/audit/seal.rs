@@ -90,12 +90,9 @@ pub(crate) async fn run<P: Platform>(cx: &Context<'_, P>) -> Result<String, Erro
             }
         };
         count = count.saturating_add(sealed);
-        let place = [
-            ("position".to_owned(), json!(end.position)),
-            ("hash".to_owned(), json!(end.hash)),
-        ];
+        let place = [("position", json!(end.position)), ("hash", json!(end.hash))];
         // An anchor outside of the database: docs/audit.md says how to use it.
-        cx.line(Level::Info, "audit.sealed", place);
+        cx.line(Level::Info, "audit.sealed", &place);
     }
     Ok(told(count, odd))
 }

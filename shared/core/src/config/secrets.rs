@@ -211,8 +211,10 @@ fn is_header_value(text: &str) -> bool {
 /// Whether it looks like a value of an example, or like typed by hand.
 pub(crate) fn is_sample(text: &str) -> bool {
     let lower = text.to_ascii_lowercase();
-    let different: std::collections::BTreeSet<char> = text.chars().take(256).collect();
-    let repeats = text.chars().count() >= MIN_DIFFERENT && different.len() < MIN_DIFFERENT;
-    let one_character = different.len() <= 1;
+    let characters = || text.chars().take(256).enumerate();
+    let is_first = |(at, c): &(usize, char)| !text.chars().take(*at).any(|before| before == *c);
+    let different = characters().filter(is_first).count();
+    let repeats = text.chars().count() >= MIN_DIFFERENT && different < MIN_DIFFERENT;
+    let one_character = different <= 1;
     one_character || repeats || SAMPLES.iter().any(|sample| lower.contains(sample))
 }

@@ -3,11 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::json;
-
 use super::rate_limit::Caller;
 use crate::app::Ready;
 use crate::http::Code;
+use crate::log::Line;
 use crate::metrics;
 use crate::port::{Level, Platform};
 use crate::time::{MINUTE, Millis};
@@ -88,17 +87,13 @@ pub(crate) fn limit_met<P: Platform>(platform: &P, ready: &Ready, event: LimitEv
     let outcome = if event.passed { "passed" } else { "refused" };
     metrics::count(platform, metrics::rate_limit_hits(event.policy, outcome));
     if first(ready, event.policy, event.key, now) == 1 && Level::Warn >= ready.config.log_level {
-        let line = json!({
-            "level": Level::Warn.name(),
-            "time": now.rfc3339(),
-            "event": "limit.met",
-            "policy": event.policy,
-            "key": event.key.hex(),
-            "limit": event.limit,
-            "retry_after": event.retry_after,
-            "outcome": outcome,
-        });
-        platform.log(Level::Warn, &line.to_string());
+        Line::new(Level::Warn, "limit.met", now)
+            .with("policy", event.policy)
+            .with("key", event.key.hex())
+            .with("limit", event.limit)
+            .with("retry_after", event.retry_after)
+            .with("outcome", outcome)
+            .write(platform);
     }
 }
 
@@ -120,14 +115,10 @@ pub(crate) fn failed<P: Platform>(
     }
     metrics::count(platform, metrics::abuse_suspected(kind));
     if Level::Warn >= ready.config.log_level {
-        let line = json!({
-            "level": Level::Warn.name(),
-            "time": now.rfc3339(),
-            "event": "abuse.suspected",
-            "kind": kind,
-            "key": key.hex(),
-        });
-        platform.log(Level::Warn, &line.to_string());
+        Line::new(Level::Warn, "abuse.suspected", now)
+            .with("kind", kind)
+            .with("key", key.hex())
+            .write(platform);
     }
 }
 

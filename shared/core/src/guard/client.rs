@@ -4,10 +4,9 @@
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use serde_json::json;
-
 use crate::app::Ready;
 use crate::http::HeaderSource;
+use crate::log::Line;
 use crate::port::{Level, Platform};
 use crate::time::Millis;
 
@@ -166,13 +165,11 @@ pub(crate) fn warn_behind_proxy<P: Platform>(
     };
     let inside = ready.config.trusted_proxies.0.is_empty() && address(peer).is_some_and(is_private);
     if inside && !ready.proxy_warned.replace(true) && Level::Warn >= ready.config.log_level {
-        let line = json!({
-            "level": Level::Warn.name(),
-            "time": now.rfc3339(),
-            "event": "client.behind_proxy",
-            "message": "clients come from a private address: set TRUSTED_PROXIES, or all share one limit",
-        });
-        platform.log(Level::Warn, &line.to_string());
+        let why =
+            "clients come from a private address: set TRUSTED_PROXIES, or all share one limit";
+        Line::new(Level::Warn, "client.behind_proxy", now)
+            .with("message", why)
+            .write(platform);
     }
 }
 

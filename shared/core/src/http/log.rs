@@ -1,6 +1,6 @@
 //! Lines of the log: the configuration once an isolate, one line a request, and what handlers say.
 
-use serde_json::{Map, Value as Json, json};
+use serde_json::Value as Json;
 
 use super::context::Context;
 use super::error::Code;
@@ -8,6 +8,7 @@ use super::message::{Incoming, Response};
 use super::serve::{Function, Progress};
 use super::trace::RequestIds;
 use crate::app::Ready;
+use crate::log::Line;
 use crate::metrics;
 use crate::port::{Level, Platform};
 use crate::sql::{Row, Statement};
@@ -20,9 +21,6 @@ impl<P: Platform> Context<'_, P> {
             .ready
             .map_or(Level::Info, |ready| ready.config.log_level);
         if level >= threshold {
-            let fields = fields
-                .iter()
-                .map(|(name, value)| ((*name).to_owned(), value.clone()));
             self.line(level, event, fields);
         }
     }
@@ -30,7 +28,7 @@ impl<P: Platform> Context<'_, P> {
     /// The audit log's second sink: what was recorded is logged too, whatever the threshold.
     pub(super) fn tell(&self, statements: &[Statement], rows: &[Vec<Row>]) {
         for fields in crate::audit::told(statements, rows) {
-            self.line(Level::Info, "audit", fields);
+            self.line(Level::Info, "audit", &fields);
         }
         for template in crate::mail::queued(statements, rows) {
             self.count(metrics::emails(template.name(), "queued"));
@@ -38,21 +36,15 @@ impl<P: Platform> Context<'_, P> {
     }
 
     /// Writes one line to the log, whatever `LOG_LEVEL` says.
-    pub(crate) fn line(
-        &self,
-        level: Level,
-        event: &str,
-        fields: impl IntoIterator<Item = (String, Json)>,
-    ) {
-        let mut line = Map::new();
-        line.insert("level".to_owned(), level.name().into());
-        line.insert("time".to_owned(), self.now.rfc3339().into());
-        line.insert("event".to_owned(), event.into());
-        line.insert("route".to_owned(), self.route.name.into());
-        line.insert("request_id".to_owned(), self.ids.request_id.as_str().into());
-        line.insert("trace_id".to_owned(), self.ids.trace_id.as_str().into());
-        line.extend(fields);
-        self.platform.log(level, &Json::Object(line).to_string());
+    pub(crate) fn line(&self, level: Level, event: &str, fields: &[(&str, Json)]) {
+        let mut line = Line::new(level, event, self.now)
+            .with("route", self.route.name)
+            .with("request_id", self.ids.request_id.as_str())
+            .with("trace_id", self.ids.trace_id.as_str());
+        for (name, value) in fields {
+            line = line.with(name, value.clone());
+        }
+        line.write(self.platform);
     }
 }
 
@@ -73,15 +65,11 @@ pub(super) fn config_once<P: Platform>(platform: &P, ready: Option<&Ready>, now:
             .filter(|(_, set)| *set)
             .map(|(name, _)| *name)
             .collect();
-        let line = json!({
-            "level": level.name(),
-            "time": now.rfc3339(),
-            "event": "config.loaded",
-            "environment": ready.config.environment.name(),
-            "set": set,
-            "warnings": warnings,
-        });
-        platform.log(level, &line.to_string());
+        Line::new(level, "config.loaded", now)
+            .with("environment", ready.config.environment.name())
+            .with("set", set)
+            .with("warnings", warnings.clone())
+            .write(platform);
     }
 }
 
@@ -113,25 +101,19 @@ pub(super) fn request<F: Function, P: Platform>(
         return;
     }
     let (code, cause) = failure.unzip();
-    let line = json!({
-        "level": level.name(),
-        "time": now.rfc3339(),
-        "event": "request",
-        "function": F::NAME,
-        "route": progress.route.map_or("none", |route| route.name),
-        "method": incoming.method(),
-        "status": response.status,
-        "code": code.map(Code::name),
-        "cause": cause.flatten(),
-        "duration_ms": elapsed,
-        "sql": progress.meter.sql.get(),
-        "kv": progress.meter.kv.get(),
-        "tenant": progress.meter.tenant.borrow().clone(),
-        "request_id": ids.request_id,
-        "trace_id": ids.trace_id,
-        "parent_id": ids.parent,
-    });
-    let Json::Object(mut line) = line else { return };
-    line.retain(|_, value| !value.is_null());
-    platform.log(level, &Json::Object(line).to_string());
+    Line::new(level, "request", now)
+        .with("function", F::NAME)
+        .with("route", progress.route.map_or("none", |route| route.name))
+        .with("method", incoming.method())
+        .with("status", response.status)
+        .with("code", code.map(Code::name))
+        .with("cause", cause.flatten())
+        .with("duration_ms", elapsed)
+        .with("sql", progress.meter.sql.get())
+        .with("kv", progress.meter.kv.get())
+        .with("tenant", progress.meter.tenant.borrow().clone())
+        .with("request_id", ids.request_id.as_str())
+        .with("trace_id", ids.trace_id.as_str())
+        .with("parent_id", ids.parent.clone())
+        .write(platform);
 }

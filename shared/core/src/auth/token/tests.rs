@@ -289,3 +289,11 @@ fn the_cache_forgets_at_expiry() {
         Some(Code::TokenExpired)
     );
 }
+
+/// The example of RFC 8037, appendix A.3.
+#[test]
+fn keys_are_named_by_their_thumbprint() {
+    let x = crate::crypto::from_base64url("11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo").unwrap();
+    let key = VerifyingKey::from_bytes(&x.try_into().unwrap()).unwrap();
+    assert_eq!(key_id(&key), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
+}

@@ -1,10 +1,9 @@
 //! How a caller's limits get here: from the row by which the caller is judged anyway.
 
-use serde_json::json;
-
 use super::{Caller, Limits};
 use crate::app::Ready;
 use crate::guard::identity::Credential;
+use crate::log::Line;
 use crate::metrics;
 use crate::port::{Level, Platform};
 use crate::sql::Row;
@@ -39,13 +38,10 @@ pub(crate) fn learn<P: Platform>(
 fn unsound<P: Platform>(platform: &P, ready: &Ready, text: &str, now: Millis) {
     metrics::count(platform, metrics::rate_limits_unsound());
     if !ready.limiter.borrow_mut().told_unsound() {
-        let line = json!({
-            "level": Level::Error.name(),
-            "time": now.rfc3339(),
-            "event": "rate_limits.unsound",
-            "message": "plans.rate_limits or tenants.rate_limits cannot be read, and is ignored",
-            "text": text.chars().take(100).collect::<String>(),
-        });
-        platform.log(Level::Error, &line.to_string());
+        let what = "plans.rate_limits or tenants.rate_limits cannot be read, and is ignored";
+        Line::new(Level::Error, "rate_limits.unsound", now)
+            .with("message", what)
+            .with("text", text.chars().take(100).collect::<String>())
+            .write(platform);
     }
 }
