@@ -16,7 +16,7 @@ mod tls;
 mod wake;
 
 pub use database::{Database, Postgres, Sqlite};
-pub use key_value::Memory;
+pub use key_value::{Faults, Memory};
 pub use outbound::Client;
 pub use platform::{Platform, now};
 pub use wake::Wakes;

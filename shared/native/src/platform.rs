@@ -28,10 +28,15 @@ struct Parts {
 impl Platform {
     /// Ties the ports together.
     pub fn new(app: App, database: Database, wakes: Wakes) -> Self {
+        Self::on(app, database, Memory::default(), wakes)
+    }
+
+    /// The same on this key-value store.
+    pub fn on(app: App, database: Database, key_value: Memory, wakes: Wakes) -> Self {
         let parts = Parts {
             app,
             database,
-            key_value: Memory::default(),
+            key_value,
             outbound: Client::default(),
             wakes,
         };

@@ -4,16 +4,17 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::Args;
+use edgekeep_core::app::{App, Ready};
 use edgekeep_core::port::{Level, Platform as _};
 use edgekeep_native::migrate::{Migrator, Standing};
-use edgekeep_native::{Database, Platform, Wakes, now, server};
+use edgekeep_native::{Database, Faults, Memory, Platform, Wakes, now, server};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::LocalSet;
 use tokio::time::timeout;
 
-use crate::{Failure, app, failure, print};
+use crate::{Failure, app, failure, print, variable};
 
 /// Work after the last answer gets so long to end.
 const DEFERRED_PATIENCE: Duration = Duration::from_secs(5);
@@ -51,7 +52,8 @@ async fn serve(arguments: Arguments) -> Result<(), Failure> {
         Ok(ready) => database.limited(ready.config.pool_max),
         Err(_) => database,
     };
-    let platform = Platform::new(app, database, wakes);
+    let faults = Faults::read(variable("KV_FAULTS").as_deref(), is_strict(&app))?;
+    let platform = Platform::on(app, database, Memory::with(faults), wakes);
     // It serves all the same, as a Worker does: /healthz and the log say what is missing.
     if let Err(error) = platform.app().ready() {
         error
@@ -87,6 +89,12 @@ async fn serve(arguments: Arguments) -> Result<(), Failure> {
 
 /// A database of the process's own, which has its schema from the start.
 const MEMORY: &str = "sqlite::memory:";
+
+/// Whether the rules of production hold; without a sound configuration they do.
+fn is_strict(app: &App) -> bool {
+    let lax = |ready: &Ready| !ready.config.environment.is_strict();
+    !app.ready().is_ok_and(lax)
+}
 
 async fn open(arguments: &Arguments) -> Result<Database, Failure> {
     let url = &arguments.database;
