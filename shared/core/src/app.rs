@@ -4,9 +4,10 @@ use core::cell::{Cell, OnceCell, RefCell};
 use std::collections::BTreeMap;
 
 use crate::audit::AuditKeys;
-use crate::auth::oauth::{Endpoints, Issuer, KeySet};
+use crate::auth::oauth::Issuer;
 use crate::auth::password::Memory;
 use crate::auth::token::{TokenCache, TokenKeys};
+use crate::cache::Cache;
 use crate::config::{Config, ConfigError, VARIABLES};
 use crate::guard::abuse::Watch;
 use crate::guard::breaker::Breaker;
@@ -44,12 +45,10 @@ pub struct Ready {
     pub proxy_warned: Cell<bool>,
     /// Tenants of API keys that this isolate has let in.
     pub key_tenants: RefCell<KeyTenants>,
-    /// Endpoints of OAuth providers, as discovered.
-    pub oauth_endpoints: RefCell<BTreeMap<String, Endpoints>>,
     /// Issuers whose tokens are exchanged, or what is wrong with their list.
     pub issuers: OnceCell<Result<Vec<Issuer>, String>>,
-    /// Keys of those issuers, by their ids.
-    pub issuer_keys: RefCell<BTreeMap<String, KeySet>>,
+    /// Documents of providers and issuers.
+    pub cache: RefCell<Cache>,
     /// How often API keys were used.
     pub uses: RefCell<Uses>,
     /// Which of the services that we call fail.
@@ -114,9 +113,8 @@ impl App {
             warned: Cell::default(),
             proxy_warned: Cell::default(),
             key_tenants: RefCell::default(),
-            oauth_endpoints: RefCell::default(),
             issuers: OnceCell::new(),
-            issuer_keys: RefCell::default(),
+            cache: RefCell::default(),
             uses: RefCell::default(),
             breakers: RefCell::default(),
             key_value: Cell::default(),

@@ -23,6 +23,7 @@ pub mod app;
 pub mod audit;
 pub mod auth;
 pub mod billing;
+pub mod cache;
 pub mod config;
 pub mod crypto;
 pub mod fields;

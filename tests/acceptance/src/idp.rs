@@ -58,6 +58,9 @@ fn claims_of(token: &str) -> Value {
 
 /// The token endpoint: everything must be as it was when the browser was sent here.
 fn exchange(form: &str) -> Option<(u16, Value)> {
+    if form.contains("code=hang") {
+        std::thread::sleep(std::time::Duration::from_secs(20));
+    }
     let pairs = pairs(form);
     let find = |name: &str| {
         let found = pairs.iter().find(|(key, _)| key == name);

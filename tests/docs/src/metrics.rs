@@ -74,6 +74,7 @@ Read when the page is asked for, from the rows themselves.
 |---|---|
 | `build_info{version}` | 1 |
 | `config_warnings{environment}` | problems of the configuration that production would refuse |
+| `cache_documents` | documents that the instance which answers has cached ([cache.md](cache.md)) |
 | `circuit_breaker_state{dependency}` | 0 closed, 1 half-open, 2 open ([resilience.md](resilience.md)) |
 | `feature_enabled{feature}` | 1 or 0 ([config.md](config.md)) |
 | `jobs_unfinished{state}` | jobs `queued` and `running` |

@@ -66,6 +66,7 @@ impl World {
                 inner: inner.clone(),
                 sent: RefCell::default(),
                 answer: RefCell::default(),
+                delay: Cell::default(),
                 places: RefCell::default(),
             }),
             lines: Rc::default(),
@@ -159,6 +160,11 @@ impl World {
             body: body.as_bytes().to_vec(),
         });
         *self.network.answer.borrow_mut() = Some(answer);
+    }
+
+    /// How long the outside takes for its answer, in milliseconds.
+    pub fn outside_takes(&self, millis: u32) {
+        self.network.delay.set(millis);
     }
 
     /// What a place outside answers from now on, by how its URL ends.

@@ -39,6 +39,8 @@ pub struct Network {
     pub(crate) inner: Platform,
     pub(crate) sent: RefCell<Vec<OutboundRequest>>,
     pub(crate) answer: RefCell<Option<Result<OutboundResponse, OutboundError>>>,
+    /// How long it takes with that, in milliseconds.
+    pub(crate) delay: Cell<u32>,
     /// Answers of single places, by how their URL ends; these come first.
     pub(crate) places: RefCell<BTreeMap<&'static str, String>>,
 }
@@ -59,6 +61,9 @@ impl port::Outbound for Network {
             return port::Platform::outbound(&self.inner).send(request).await;
         };
         self.sent.borrow_mut().push(request);
+        if self.delay.get() > 0 {
+            port::Platform::sleep(&self.inner, self.delay.get()).await;
+        }
         answer
     }
 }

@@ -78,6 +78,12 @@ families! {
         "Requests to other services, each attempt: success, refused (4xx), failure (5xx, unreachable) or timeout.";
     outbound_duration(target, le) = "outbound_request_duration_seconds",
         "Time until another service answered or was given up, with all attempts.";
+    cache_requests(cache, result) = "cache_requests_total",
+        "Documents asked for: hit (this instance), waited (for a request beside), shared (key-value store), miss, limited or failure.";
+    cache_invalidations(cache) = "cache_invalidations_total",
+        "Documents that seemed old and were looked for anew.";
+    cache_evictions(cache) = "cache_evictions_total",
+        "Documents that had to make room for others.";
     breaker_transitions(dependency, state) = "circuit_breaker_transitions_total",
         "Circuit breakers that opened (a probe that failed opens again), sent a probe (half_open) or closed.";
     breaker_rejections(dependency) = "circuit_breaker_rejections_total",

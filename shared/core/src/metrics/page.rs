@@ -39,6 +39,8 @@ pub(crate) async fn scrape<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, In
     let mut text = Text::default();
     counters(&mut text, counted)?;
     standing(&mut text, &ready.config);
+    let help = "Documents that the instance which answers has cached.";
+    text.gauge("cache_documents", help, ready.cache.borrow().size());
     breakers(&mut text, cx, ready).await;
     waiting(&mut text, backlog)?;
     scheduler(&mut text, tasks)?;

@@ -1,6 +1,8 @@
 //! Tokens of other issuers, exchanged for a session of ours. `ext` and `shared` of
 //! tests/acceptance/vars; the first publishes its keys (issuer.rs), the second shares a secret.
 
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 
 use super::tests;
@@ -25,6 +27,9 @@ tests! { "exchange":
     an_exchange_is_no_proof_anew ["A-22"];
     external_tokens_open_no_route_by_themselves ["A-22" "A-14"];
     new_keys_are_fetched_once_a_minute ["A-22"] alone;
+    parallel_misses_fetch_keys_once ["AB-02"];
+    an_issuer_that_hangs_is_given_up ["P-19"];
+    an_issuer_that_fails_is_left_alone ["P-10"] alone;
 }
 
 /// A person at the issuer, now.
@@ -324,18 +329,18 @@ fn new_keys_are_fetched_once_a_minute(api: &Api) {
     let person = person(api);
     exchange(api, &token(&person)).data(200);
     // The keys that are known are not asked for again.
-    let before = issuer::asked();
+    let before = issuer::asked("jwks");
     for _ in 0..5 {
         exchange(api, &token(&person)).data(200);
     }
-    assert_eq!(issuer::asked(), before);
+    assert_eq!(issuer::asked("jwks"), before);
     // A new key works as soon as a minute is over, and costs one request.
     let kid = format!("rolled-{}", api.now().0);
     issuer::announce(&kid);
     let rolled = token_by(&kid, &person);
     let late = 2 * MINUTE;
     exchanged(api, &rolled, late).data(200);
-    assert_eq!(issuer::asked(), before + 1);
+    assert_eq!(issuer::asked("jwks"), before + 1);
     // Key ids that somebody makes up cost nothing more, however many, and stop nobody else.
     let answers = api.parallel(24, |n| {
         let made_up = token_by(&format!("made-up-{n}-{kid}"), &person);
@@ -343,11 +348,69 @@ fn new_keys_are_fetched_once_a_minute(api: &Api) {
         exchanged(api, &rolled, late + 1_000).status
     });
     assert!(answers.iter().all(|status| *status == 200), "{answers:?}");
-    assert_eq!(issuer::asked(), before + 1);
+    assert_eq!(issuer::asked("jwks"), before + 1);
     // Nor do they a minute later, but for one request.
     api.parallel(24, |n| {
         let made_up = token_by(&format!("later-{n}-{kid}"), &person);
         exchanged(api, &made_up, late + 2 * MINUTE).refused(401, "TOKEN_INVALID");
     });
-    assert_eq!(issuer::asked(), before + 2);
+    assert_eq!(issuer::asked("jwks"), before + 2);
+}
+
+/// A token that names a key of one of issuer.rs' others, and is signed by nobody they know.
+fn forged_at(api: &Api, who: &str, later: i64) -> Answer {
+    let seconds = api.now().seconds() + later / 1_000;
+    let claims = json!({
+        "iss": format!("https://{who}.example.com"), "aud": "edgekeep", "sub": "s",
+        "iat": seconds, "exp": seconds + 300,
+    });
+    let message = forge::message(r#"{"alg":"EdDSA","kid":"first"}"#, &claims.to_string());
+    let token = forge::signed(&message, &issuer::key("nobody"));
+    exchanged(api, &token, later)
+}
+
+fn parallel_misses_fetch_keys_once(api: &Api) {
+    std::thread::scope(|scope| {
+        let all = [(); 50].map(|()| scope.spawn(|| forged_at(api, "slow", 0)));
+        for answer in all {
+            answer.join().unwrap().refused(401, "TOKEN_INVALID");
+        }
+    });
+    // Spin takes sixteen requests into an instance, and each has a cache of its own.
+    let instances = if api.stack.starts_with("spin") { 8 } else { 1 };
+    let asked = issuer::asked("slow");
+    assert!((1..=instances).contains(&asked), "{asked}");
+}
+
+fn an_issuer_that_hangs_is_given_up(api: &Api) {
+    let began = Instant::now();
+    let answer = forged_at(api, "hang", 0);
+    answer.refused(504, "UPSTREAM_TIMEOUT");
+    let took = began.elapsed();
+    assert!(took < Duration::from_secs(8), "{took:?}");
+    assert_eq!(answer.header("retry-after"), Some("5"));
+    // Whoever has waited in vain does not wait once more.
+    assert_eq!(issuer::asked("hang"), 1);
+}
+
+/// In a time of its own, so that the breaker is closed for all others.
+fn an_issuer_that_fails_is_left_alone(api: &Api) {
+    const LATER: i64 = 60 * MINUTE;
+    for n in 1..=5 {
+        let answer = forged_at(api, "broken", LATER + n);
+        answer.refused(503, "UPSTREAM_FAILED");
+        // Each is tried twice.
+        assert_eq!(issuer::asked("broken"), 2 * u64::try_from(n).unwrap());
+    }
+    for _ in 0..3 {
+        let answer = forged_at(api, "broken", LATER + 6_000);
+        answer.refused(503, "UPSTREAM_FAILED");
+        let wait: i64 = answer.header("retry-after").unwrap().parse().unwrap();
+        assert!((6..=30).contains(&wait), "{wait}");
+    }
+    assert_eq!(issuer::asked("broken"), 10);
+    issuer::mend();
+    let answer = forged_at(api, "broken", LATER + 45_000);
+    answer.refused(401, "TOKEN_INVALID");
+    assert_eq!(issuer::asked("broken"), 11);
 }

@@ -1,5 +1,7 @@
 //! Sign-in through another provider.
 
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 
 use super::tests;
@@ -23,6 +25,7 @@ tests! { "oauth":
     a_link_ends_with_the_session_that_asked ["D-13"];
     browsers_return_to_the_application_only ["D-14"];
     parallel_first_sign_ins_make_one_account ["D-11"];
+    a_provider_that_hangs_is_given_up ["P-19"];
 }
 
 /// A browser that went to the provider: its cookie, and where it was sent.
@@ -401,4 +404,14 @@ fn parallel_first_sign_ins_make_one_account(api: &Api) {
         profile(api, &answer.data(200))["id"].clone()
     });
     assert!(users.iter().all(|user| *user == users[0]), "{users:?}");
+}
+
+fn a_provider_that_hangs_is_given_up(api: &Api) {
+    let away = leave(api, "mock", "bearer");
+    let query = format!("state={}&code=hang", state(&away));
+    let began = Instant::now();
+    let answer = callback(api, "mock", &away.cookie, &query);
+    answer.refused(504, "UPSTREAM_TIMEOUT");
+    let took = began.elapsed();
+    assert!(took < Duration::from_secs(13), "{took:?}");
 }

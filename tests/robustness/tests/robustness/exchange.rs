@@ -8,6 +8,7 @@ use edgekeep_robustness::{Call, World, run, text};
 use serde_json::{Value, json};
 
 use crate::faults::{later, survive};
+use crate::metrics::{page, value};
 
 static LINKED: SystemQuery = SystemQuery::new(
     "test.linked",
@@ -157,5 +158,63 @@ fn a_wrong_list_of_issuers_stops_the_exchange_alone() {
         // Without any, every issuer is unknown.
         let world = world.with(&[("EXTERNAL_ISSUERS", "")]);
         assert_eq!(world.send(exchange(&token)).await.status(), 401);
+    });
+}
+
+/// Rows: AB-02 AB-03
+#[test]
+fn parallel_misses_are_one_fetch_and_are_counted() {
+    run(async || {
+        let world = World::new(&[]).await;
+        let key = json!({"kty": "OKP", "crv": "Ed25519", "kid": "first", "x": "AQAB"});
+        world.outside(Ok((200, &json!({"keys": [key]}).to_string())));
+        let token = token("https://issuer.example.com", "edgekeep", &json!({}));
+        world.outside_takes(100);
+        let all = (0..50).map(|_| {
+            let (world, token) = (world.clone(), token.clone());
+            tokio::task::spawn_local(async move { world.send(exchange(&token)).await.status() })
+        });
+        for answer in all.collect::<Vec<_>>() {
+            assert_eq!(answer.await.unwrap(), 401);
+        }
+        assert_eq!(world.sent_outside().len(), 1);
+        // Another instance finds it in the store.
+        let other = world.with(&[]);
+        other.send(exchange(&token)).await;
+        other.send(exchange(&token)).await;
+        assert_eq!(world.sent_outside().len(), 0);
+        let of = |page: &str, result| {
+            let labels = format!("cache=\"jwks\",result=\"{result}\"");
+            value(page, &format!("cache_requests_total{{{labels}}}"))
+        };
+        let ours = page(&world).await;
+        assert_eq!((of(&ours, "miss"), of(&ours, "waited")), (1, 49));
+        assert_eq!(value(&ours, "cache_documents"), 1);
+        let all = page(&other).await;
+        assert_eq!((of(&all, "shared"), of(&all, "hit")), (1, 1));
+        // An unknown key id, a minute later.
+        let unknown = token_by("new", "https://issuer.example.com", "edgekeep", &json!({}));
+        world.send(later(exchange(&unknown), 61_000)).await;
+        let invalidated = r#"cache_invalidations_total{cache="jwks"}"#;
+        assert_eq!(value(&page(&world).await, invalidated), 1);
+    });
+}
+
+/// Rows: AB-02
+#[test]
+fn those_who_waited_in_vain_do_not_ask_one_after_the_other() {
+    run(async || {
+        let world = World::new(&[]).await;
+        world.outside(Err(OutboundError::Timeout));
+        let token = token("https://issuer.example.com", "edgekeep", &json!({}));
+        world.outside_takes(100);
+        let all = (0..20).map(|_| {
+            let (world, token) = (world.clone(), token.clone());
+            tokio::task::spawn_local(async move { world.send(exchange(&token)).await.status() })
+        });
+        for answer in all.collect::<Vec<_>>() {
+            assert!(matches!(answer.await.unwrap(), 503 | 504));
+        }
+        assert_eq!(world.sent_outside().len(), 1);
     });
 }

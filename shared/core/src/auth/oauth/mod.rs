@@ -14,7 +14,6 @@ mod store;
 
 pub(super) use account::{identities, unlink};
 pub use external::Exchange;
-pub(crate) use external::{Issuer, KeySet};
-pub(crate) use profile::Endpoints;
+pub(crate) use external::Issuer;
 pub use routes::Oauth;
 pub(crate) use store::QUERIES;

@@ -5,11 +5,12 @@ use sha2::{Digest as _, Sha256};
 
 use super::flow::{Flow, redirect_uri};
 use super::provider::{Kind, Provider};
+use crate::cache;
 use crate::crypto::{from_base64url, same};
 use crate::http::{Code, Context, Error};
 use crate::outbound::{self, PROVIDER, failed, parse};
 use crate::port::{OutboundRequest, OutboundResponse, Platform};
-use crate::time::{HOUR, Millis};
+use crate::time::Millis;
 
 /// How far the provider's clock may be ahead, in seconds.
 const LEEWAY_SECONDS: i64 = 60;
@@ -24,57 +25,59 @@ pub(super) struct Person {
 }
 
 /// Where a provider's endpoints are.
-#[derive(Debug, Clone)]
-pub struct Endpoints {
+#[derive(Debug)]
+pub(super) struct Endpoints {
     pub(super) authorization: String,
     pub(super) token: String,
-    found_at: Millis,
 }
 
 pub(super) fn sha256(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
 }
 
-/// The endpoints: configured, or discovered and kept for an hour.
+/// What providers say of themselves (`OpenID` Connect Discovery 1.0).
+static DISCOVERY: cache::Kind = cache::Kind {
+    name: "oidc_discovery",
+    target: &PROVIDER,
+    check: |text, issuer| read(text, issuer).map(|_| ()),
+    limits: None,
+};
+
+/// The endpoints: configured, or discovered.
 pub(super) async fn endpoints<P: Platform>(
     cx: &Context<'_, P>,
     provider: &Provider,
 ) -> Result<Endpoints, Error> {
-    #[derive(Deserialize)]
-    struct Discovered {
-        issuer: String,
-        authorization_endpoint: String,
-        token_endpoint: String,
-    }
     if let (Some(authorization), Some(token)) =
         (&provider.authorization_endpoint, &provider.token_endpoint)
     {
         return Ok(Endpoints {
             authorization: authorization.clone(),
             token: token.clone(),
-            found_at: cx.now,
         });
     }
-    let cache = &cx.ready()?.oauth_endpoints;
-    let known = cache.borrow().get(&provider.id).cloned();
-    if let Some(known) = known.filter(|known| cx.now.since(known.found_at).abs() < HOUR) {
-        return Ok(known);
+    let issuer = provider.issuer.as_str();
+    let url = issuer.trim_end_matches('/').to_owned() + "/.well-known/openid-configuration";
+    let document = cache::document(cx, &DISCOVERY, issuer, &url).await?;
+    read(&document.text, issuer)
+}
+
+/// Reads a provider's description of itself.
+fn read(document: &str, issuer: &str) -> Result<Endpoints, Error> {
+    #[derive(Deserialize)]
+    struct Discovered {
+        issuer: String,
+        authorization_endpoint: String,
+        token_endpoint: String,
     }
-    let issuer = provider.issuer.trim_end_matches('/');
-    let url = format!("{issuer}/.well-known/openid-configuration");
-    let found: Discovered = parse(&outbound::fetch(cx, &PROVIDER, url, Vec::new()).await?)?;
-    if found.issuer != provider.issuer {
+    let found: Discovered = parse(document.as_bytes())?;
+    if found.issuer != issuer {
         return Err(failed("the discovery document names another issuer"));
     }
-    let found = Endpoints {
+    Ok(Endpoints {
         authorization: found.authorization_endpoint,
         token: found.token_endpoint,
-        found_at: cx.now,
-    };
-    cache
-        .borrow_mut()
-        .insert(provider.id.clone(), found.clone());
-    Ok(found)
+    })
 }
 
 /// Exchanges the code and reads who it is about.

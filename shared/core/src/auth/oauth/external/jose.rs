@@ -3,7 +3,7 @@
 
 use ecdsa::hazmat::verify_prehashed;
 use ed25519_dalek::{Verifier as _, VerifyingKey};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Map, Value as Json};
 use sha2::{Digest as _, Sha256};
 
@@ -74,7 +74,7 @@ impl<'t> Token<'t> {
 }
 
 /// A published key (RFC 7517, RFC 7518, RFC 8037).
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 pub(super) struct Jwk {
     kty: String,
     pub(super) kid: Option<String>,

@@ -11,5 +11,4 @@ mod routes;
 mod rsa;
 
 pub use issuer::Issuer;
-pub(crate) use keys::KeySet;
 pub use routes::Exchange;
