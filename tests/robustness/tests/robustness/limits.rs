@@ -16,6 +16,10 @@ static TENANT: SystemQuery = SystemQuery::new(
     "test.tenant",
     "UPDATE tenants SET rate_limits = ?2 WHERE id = ?1",
 );
+static STARTER: SystemQuery = SystemQuery::new(
+    "test.starter",
+    "UPDATE tenants SET plan_id = 'STARTER' WHERE id = ?1",
+);
 static PAYS: SystemQuery = SystemQuery::new(
     "test.pays",
     "UPDATE tenants SET plan_id = 'ENTERPRISE' WHERE id = ?1",
@@ -75,6 +79,36 @@ fn a_plans_new_limits_hold_on_the_next_request() {
         let answer = world.send(later).await;
         assert_eq!((answer.status(), limit(&answer)), (200, "30"));
         assert_eq!(sql(&answer), "2");
+    });
+}
+
+/// What docs/rate-limiting.md tells operators to write.
+///
+/// Rows: E-13 E-14 E-31
+#[test]
+fn the_pages_statements_do_what_it_says() {
+    run(async || {
+        let page = include_str!("../../../../docs/rate-limiting.md");
+        let block = page.split("```sql\n").nth(1).unwrap();
+        let block = block.split("```").next().unwrap();
+        let world = World::new(&[]).await;
+        let founder = world.founder("f@example.com").await;
+        world.sql(&STARTER, &[&founder.tenant]).await;
+        let mut ran = 0;
+        for statement in block.split(';').map(str::trim).filter(|s| !s.is_empty()) {
+            let text = statement.replace("ten_…", &founder.tenant);
+            let query: &'static SystemQuery =
+                Box::leak(Box::new(SystemQuery::new("test.page", text.leak())));
+            world.sql(query, &[]).await;
+            ran += 1;
+        }
+        assert_eq!(ran, 2);
+        let body = json!({"name": "Renamed"});
+        let mut call = Call::post("/api/v1/organizations/current", &body);
+        call.method = "PATCH".to_owned();
+        let answer = world.send(call.bearer(&founder.access)).await;
+        let told = answer.0.header("ratelimit-policy");
+        assert_eq!(told, Some("\"write\";q=5;w=60, \"global\";q=1000;w=60"));
     });
 }
 

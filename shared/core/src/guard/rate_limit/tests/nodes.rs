@@ -101,6 +101,17 @@ fn nodes_keep_to_the_stated_bounds() {
     }
 }
 
+/// Rows: E-31
+#[test]
+fn the_page_states_the_bounds_that_are_asserted() {
+    let page = include_str!("../../../../../../docs/rate-limiting.md");
+    for nodes in [1, 3, 9] {
+        let credit = (100 + nodes * 25).min(nodes * 100);
+        let row = format!("| {nodes} | {credit} | {} |", nodes * 100);
+        assert!(page.contains(&row), "{row}");
+    }
+}
+
 /// Rows: E-08
 #[test]
 fn one_node_is_exact_and_nobody_within_the_limit_is_refused() {
