@@ -167,7 +167,7 @@ impl Charge {
     pub async fn undo<P: Platform>(&self, platform: &P, ready: &Ready) {
         for counted in &self.counts {
             let (policy, quota) = (counted.policy, counted.charged_by);
-            if counted.stored {
+            if P::KeyValue::COUNTS && counted.stored {
                 if let Some(store) = key_value::store(platform) {
                     let undone = store::undo(store, policy, self.caller, quota, self.now).await;
                     settle(platform, "add", undone);

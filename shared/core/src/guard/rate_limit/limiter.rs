@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::Caller;
-use super::decide::{Seen, cost, micros, window};
+use super::decide::{Seen, cost};
 use super::policy::{Algorithm, Limits, Policy, Quota};
 use crate::time::{Millis, SECOND};
 
-/// Counters an isolate keeps at most; at the limit it forgets those that no longer count, and all
-/// when there are none.
-const MAX_COUNTERS: usize = 10_000;
+/// Counters in one generation. There are two: one that is used often is never forgotten, however many
+/// others come. (Not one map from which some are removed: that is 5 KB of code in each function.)
+const MAX_COUNTERS: usize = 5_000;
 
 /// Callers whose limits an isolate keeps at most.
 const MAX_LEARNT: usize = 2_000;
@@ -28,16 +28,17 @@ const MAX_CREDIT: u32 = MERGE_COST.saturating_mul(100);
 #[derive(Debug, Default)]
 pub struct Limiter {
     counters: BTreeMap<(Policy, Caller), Counter>,
+    old: BTreeMap<(Policy, Caller), Counter>,
     /// Requests that have not paid for a merge yet.
     credit: u32,
     /// Limits of callers that are not the defaults, and when the database said so; also the
-    /// defaults of who was refused by them.
-    learnt: BTreeMap<Caller, (Limits, Millis)>,
+    /// defaults of who was refused by them. Sorted by caller.
+    learnt: Vec<(Caller, Limits, Millis)>,
     /// Whether the log says that limits in the database are unsound.
     told_unsound: bool,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 struct Counter {
     algorithm: Algorithm,
     seen: Seen,
@@ -53,15 +54,6 @@ impl Counter {
             seen: Seen::default(),
             fresh: 0,
             merged_at: Millis::default(),
-        }
-    }
-
-    fn counts(&self, now: Millis) -> bool {
-        match self.algorithm {
-            Algorithm::Bucket => self.seen.current > micros(now),
-            Algorithm::Sliding | Algorithm::Fixed => {
-                window(now).saturating_sub(self.seen.window) <= 1
-            }
         }
     }
 
@@ -85,16 +77,13 @@ impl Limiter {
         now: Millis,
     ) -> (Seen, bool) {
         if self.counters.len() >= MAX_COUNTERS {
-            self.counters.retain(|_, counter| counter.counts(now));
-        }
-        if self.counters.len() >= MAX_COUNTERS {
-            self.counters.clear();
+            self.old = core::mem::take(&mut self.counters);
         }
         self.credit = self.credit.saturating_add(1).min(MAX_CREDIT);
-        let counter = self
-            .counters
-            .entry((policy, caller))
-            .or_insert_with(|| Counter::new(quota.algorithm));
+        let counter = self.counters.entry((policy, caller)).or_insert_with(|| {
+            let old = self.old.get(&(policy, caller)).copied();
+            old.unwrap_or(Counter::new(quota.algorithm))
+        });
         if counter.algorithm != quota.algorithm {
             *counter = Counter::new(quota.algorithm);
         }
@@ -155,29 +144,33 @@ impl Limiter {
 
     /// The limits of a caller, if they were learnt.
     pub(super) fn limits(&self, caller: Caller) -> Option<Limits> {
-        self.learnt.get(&caller).map(|(limits, _)| *limits)
+        Some(self.learnt.get(self.place(caller).ok()?)?.1)
     }
 
     /// Whether the caller's limits were learnt just now.
     pub(crate) fn is_fresh(&self, caller: Caller, now: Millis) -> bool {
+        let known = self.place(caller).ok().and_then(|at| self.learnt.get(at));
+        known.is_some_and(|(_, _, at)| (0..=FRESH).contains(&now.since(*at)))
+    }
+
+    fn place(&self, caller: Caller) -> Result<usize, usize> {
         self.learnt
-            .get(&caller)
-            .is_some_and(|(_, at)| (0..=FRESH).contains(&now.since(*at)))
+            .binary_search_by(|(known, _, _)| known.cmp(&caller))
     }
 
     /// Learns a caller's limits. Those that need not be kept take no place of their own.
     pub(super) fn learn(&mut self, caller: Caller, limits: Limits, keep: bool, now: Millis) {
-        let known = self.learnt.contains_key(&caller);
-        if !known && !keep {
-            return;
-        }
-        if self.learnt.len() >= MAX_LEARNT && !known {
-            self.learnt.retain(|_, (_, at)| now.since(*at) <= FRESH);
-            if self.learnt.len() >= MAX_LEARNT {
-                self.learnt.clear();
+        let new = (caller, limits, now);
+        match self.place(caller) {
+            Ok(at) => {
+                if let Some(known) = self.learnt.get_mut(at) {
+                    *known = new;
+                }
             }
+            Err(at) if keep && self.learnt.len() < MAX_LEARNT => self.learnt.insert(at, new),
+            Err(_) if keep => self.learnt = vec![new],
+            Err(_) => {}
         }
-        self.learnt.insert(caller, (limits, now));
     }
 
     /// Whether this was said before.
@@ -194,6 +187,9 @@ impl Limiter {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.counters.len().max(self.learnt.len())
+        self.counters
+            .len()
+            .saturating_add(self.old.len())
+            .max(self.learnt.len())
     }
 }

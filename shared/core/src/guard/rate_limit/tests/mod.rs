@@ -347,27 +347,33 @@ fn refused_requests_do_not_count() {
     });
 }
 
-/// Strangers with many addresses use up the counters of an isolate; those of past minutes go first.
+/// Strangers with many addresses use up the counters of an isolate; those in use stay.
 #[test]
-fn old_counters_go_before_new_ones_and_memory_is_bounded() {
+fn counters_in_use_stay_and_memory_is_bounded() {
     let quota = Limits::default().of(Policy::Global);
     let mut limiter = Limiter::default();
-    for n in 0..9_999 {
+    for n in 0..30_000 {
         limiter.count(Policy::Write, caller(&n.to_string()), quota, START);
+        if n % 200 == 0 {
+            let verdict = limiter.ask(quota, START);
+            assert_eq!(verdict.allowed, n < 20_000, "{n}");
+        }
+        assert!(limiter.len() <= 10_000);
     }
-    let later = START.plus(3 * MINUTE);
-    for _ in 0..100 {
-        limiter.ask(quota, later);
-    }
-    limiter.count(Policy::Write, caller("one more"), quota, later);
-    assert!(!limiter.ask(quota, later).allowed);
-    assert!(limiter.len() < 10);
     for n in 0..20_000 {
         let known = caller(&n.to_string());
-        limiter.learn(known, Limits::default(), true, later);
+        limiter.learn(known, Limits::default(), true, START);
         assert_eq!(limiter.limits(known), Some(Limits::default()));
-        assert!(limiter.len() <= 2_000);
+        assert!(limiter.is_fresh(known, START.plus(5_000)));
+        assert!(!limiter.is_fresh(known, START.plus(5_001)));
+        assert!(limiter.len() <= 10_000);
     }
+    let known = caller("19999");
+    let changed = Limits::default().with("write=7").unwrap();
+    limiter.learn(known, changed, false, START);
+    assert_eq!(limiter.limits(known), Some(changed));
+    limiter.learn(caller("new"), changed, false, START);
+    assert_eq!(limiter.limits(caller("new")), None);
 }
 
 /// Rows: E-30
