@@ -12,7 +12,87 @@ fn key(policy: Policy, caller: Caller, part: i64) -> String {
     format!("rl:{}:{}:{part}", policy.name(), caller.hex())
 }
 
+/// Additions that count one request in a store that counts, or take it back. They are data, and one
+/// loop runs them, because each place that waits is code in every function.
+struct Steps {
+    policy: Policy,
+    caller: Caller,
+    quota: Quota,
+    now: Millis,
+}
+
+/// What each step has answered.
+type Answers = [i64; 4];
+
+impl Steps {
+    fn key(&self, part: i64) -> String {
+        key(self.policy, self.caller, part)
+    }
+
+    /// The step of that number, if it is needed: key and amount.
+    fn step(&self, number: usize, undo: bool, answers: Answers) -> Option<(String, i64)> {
+        let cost = cost(self.quota);
+        let (minute, hour) = (window(self.now), self.now.0.div_euclid(HOUR));
+        let second = || format!("{}:s", self.key(self.now.seconds()));
+        match (self.quota.algorithm, undo, number) {
+            (Algorithm::Sliding, false, 0) => Some((self.key(minute.saturating_sub(1)), 0)),
+            (Algorithm::Sliding | Algorithm::Fixed, false, 1) => Some((self.key(minute), 1)),
+            (Algorithm::Sliding | Algorithm::Fixed, true, 1) => Some((self.key(minute), -1)),
+            (Algorithm::Bucket, false, 0) => Some((second(), 1)),
+            (Algorithm::Bucket, true, 0) => Some((second(), -1)),
+            (Algorithm::Bucket, false, 1) => Some((self.key(hour), cost)),
+            (Algorithm::Bucket, true, 1) => Some((self.key(hour), cost.saturating_neg())),
+            (Algorithm::Bucket, false, 2) => {
+                // A sum of costs alone: nobody has brought it up to now in this hour yet.
+                let begun = micros(Millis(hour.saturating_mul(HOUR)));
+                let (before, _) = self.bucket(answers);
+                (before < begun).then(|| (self.key(hour.saturating_sub(1)), 0))
+            }
+            (Algorithm::Bucket, false, 3) => {
+                let (before, base) = self.bucket(answers);
+                let first = answers.first() == Some(&1);
+                (first && before < base).then(|| (self.key(hour), base.saturating_sub(before)))
+            }
+            _ => None,
+        }
+    }
+
+    /// A bucket's time before this request, and the time that it has at least. The first one of a
+    /// second brings it up to now.
+    fn bucket(&self, [number, total, earlier, _]: Answers) -> (i64, i64) {
+        let now = if number == 1 {
+            self.now
+        } else {
+            Millis(self.now.seconds().saturating_mul(SECOND))
+        };
+        let before = total.saturating_sub(cost(self.quota));
+        (before, micros(now).max(earlier))
+    }
+
+    async fn run<K: KeyValue>(&self, store: &K, undo: bool) -> Result<Answers, KeyValueError> {
+        let mut answers = [0; 4];
+        for number in 0..answers.len() {
+            let Some((key, amount)) = self.step(number, undo, answers) else {
+                continue;
+            };
+            // Windows and seconds are read for two minutes; a bucket's time lasts an hour and is handed
+            // on to the next one.
+            let long = self.quota.algorithm == Algorithm::Bucket && number > 0;
+            let lives = if long { 3 * HOUR } else { 2 * WINDOW };
+            let answer = store.add(&key, amount, self.now.plus(lives)).await?;
+            if let Some(place) = answers.get_mut(number) {
+                *place = answer;
+            }
+        }
+        Ok(answers)
+    }
+}
+
 /// Counts one request in a store that counts. What was counted before it.
+///
+/// A bucket stands on additions alone: its time moves by the cost of a request with each, and once a
+/// second one of them, the first of that second, brings it up to now if it was full. Those that come
+/// before that has happened know it by their number in the second.
 pub(super) async fn count<K: KeyValue>(
     store: &K,
     policy: Policy,
@@ -20,69 +100,26 @@ pub(super) async fn count<K: KeyValue>(
     quota: Quota,
     now: Millis,
 ) -> Result<Seen, KeyValueError> {
-    let window = window(now);
+    let steps = Steps {
+        policy,
+        caller,
+        quota,
+        now,
+    };
+    let answers = steps.run(store, false).await?;
+    let [first, second, ..] = answers;
     if quota.algorithm == Algorithm::Bucket {
-        return fill(store, policy, caller, quota, now).await;
+        let (before, base) = steps.bucket(answers);
+        let others = cost(quota).saturating_mul(first.saturating_sub(1));
+        return Ok(Seen {
+            current: before.max(base.saturating_add(others)),
+            ..Seen::default()
+        });
     }
-    let ends = now.plus(2 * WINDOW);
-    let previous = if quota.algorithm == Algorithm::Fixed {
-        0
-    } else {
-        let earlier = key(policy, caller, window.saturating_sub(1));
-        store.add(&earlier, 0, ends).await?
-    };
-    let total = store.add(&key(policy, caller, window), 1, ends).await?;
     Ok(Seen {
-        window,
-        previous,
-        current: total.saturating_sub(1),
-    })
-}
-
-/// The keys of a bucket: its time, which lasts an hour and is handed on to the next one, and the
-/// requests of one second.
-fn bucket(policy: Policy, caller: Caller, now: Millis) -> [String; 3] {
-    let hour = now.0.div_euclid(HOUR);
-    [
-        key(policy, caller, hour.saturating_sub(1)),
-        key(policy, caller, hour),
-        format!("{}:s", key(policy, caller, now.seconds())),
-    ]
-}
-
-/// A bucket on top of additions. Its time moves by the cost of a request with each, and once a
-/// second one of them, the first of that second, brings it up to now if it was full. Those that
-/// come before that has happened know it by their number in the second.
-async fn fill<K: KeyValue>(
-    store: &K,
-    policy: Policy,
-    caller: Caller,
-    quota: Quota,
-    now: Millis,
-) -> Result<Seen, KeyValueError> {
-    let [earlier, time, second] = bucket(policy, caller, now);
-    let cost = cost(quota);
-    let number = store.add(&second, 1, now.plus(2 * WINDOW)).await?;
-    let ends = now.plus(3 * HOUR);
-    let before = store.add(&time, cost, ends).await?.saturating_sub(cost);
-    let full = if number == 1 {
-        micros(now)
-    } else {
-        micros(Millis(now.seconds().saturating_mul(SECOND)))
-    };
-    // A sum of costs alone: nobody has brought it up to now in this hour yet.
-    let base = if before < micros(Millis(now.0.saturating_sub(now.0.rem_euclid(HOUR)))) {
-        full.max(store.add(&earlier, 0, ends).await?)
-    } else {
-        full
-    };
-    if number == 1 && before < base {
-        store.add(&time, base.saturating_sub(before), ends).await?;
-    }
-    let others = cost.saturating_mul(number.saturating_sub(1));
-    Ok(Seen {
-        current: before.max(base.saturating_add(others)),
-        ..Seen::default()
+        window: window(now),
+        previous: first,
+        current: second.saturating_sub(1),
     })
 }
 
@@ -94,15 +131,13 @@ pub(super) async fn undo<K: KeyValue>(
     quota: Quota,
     now: Millis,
 ) -> Result<(), KeyValueError> {
-    let ends = now.plus(3 * HOUR);
-    let (key, cost) = if quota.algorithm == Algorithm::Bucket {
-        let [_, time, second] = bucket(policy, caller, now);
-        store.add(&second, -1, ends).await?;
-        (time, cost(quota))
-    } else {
-        (key(policy, caller, window(now)), 1)
+    let steps = Steps {
+        policy,
+        caller,
+        quota,
+        now,
     };
-    store.add(&key, cost.saturating_neg(), ends).await.map(drop)
+    steps.run(store, true).await.map(drop)
 }
 
 /// Adds what this isolate counted to the store's count, and learns the others'.
