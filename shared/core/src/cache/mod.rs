@@ -2,7 +2,7 @@
 //! for all instances, and then from where they are published (docs/cache.md).
 //!
 //! Nothing of a tenant, a user or a session is kept here: that is read with the first statement of a
-//! request anyway, and must hold at once (docs/decisions/0015-what-is-cached.md).
+//! request anyway, and must hold at once (docs/decisions/0017-what-is-cached.md).
 
 mod entries;
 
