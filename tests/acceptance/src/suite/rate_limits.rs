@@ -13,11 +13,11 @@ tests! { "ratelimit":
     answers_tell_the_limit ["E-05" "E-06"];
     every_request_uses_one_up ["E-01" "E-05"];
     a_spent_limit_refuses_and_says_how_long ["E-03" "E-04" "E-11" "AD-08"];
-    waiting_as_long_as_told_helps ["E-03" "E-15"];
-    a_spent_limit_is_full_again_later ["E-15"];
+    waiting_as_long_as_told_helps ["E-03" "E-15" "E-24"];
+    a_spent_limit_is_full_again_later ["E-15" "E-24"];
     writes_count_in_both_policies ["E-02" "E-11"];
     each_algorithm_keeps_to_its_limit ["E-08" "E-09"];
-    a_tenants_own_limits_are_its_own ["E-14" "L-08"];
+    a_tenants_own_limits_are_its_own ["E-14" "E-24" "L-08"];
     limits_of_its_own_go_with_it_and_away ["E-14" "L-08"];
     a_plan_brings_its_limits_at_once ["E-13"];
     made_up_limits_are_refused ["E-14"];

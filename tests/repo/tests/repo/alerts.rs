@@ -14,8 +14,9 @@ const DIRECTORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/monitor
 pub(crate) fn trials() -> Vec<Trial> {
     let missing = promtool(&["--version"]).is_none();
     vec![
-        // Rows: O-26 O-27 O-28 O-31 Q-16
+        // Rows: O-26 O-27 O-28 O-31 Q-16 E-28
         Trial::test("alerts::promtool_passes_the_rules", rules).with_ignored_flag(missing),
+        // Rows: E-26
         Trial::test("alerts::every_rule_names_what_is_exported", names),
         Trial::test("alerts::every_rule_is_tested_both_ways", tested),
     ]
