@@ -10,7 +10,7 @@ const MAX: usize = 32;
 /// Longest text that is kept, in bytes: key sets and descriptions of issuers have a tenth of it.
 const MAX_TEXT: usize = 65_536;
 /// When a fetch counts as lost with its request, so that another one may take its place.
-const OVERDUE: i64 = 15 * SECOND;
+const OVERDUE: i64 = 3 * SECOND;
 
 /// A document, as it was at a moment. A clone is another handle to it.
 #[derive(Debug, Clone)]

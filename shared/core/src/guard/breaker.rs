@@ -11,9 +11,13 @@ use crate::time::{MINUTE, Millis, SECOND};
 pub(crate) struct Rule {
     /// Failures in a row that open it.
     pub(crate) failures: u32,
-    /// How long nobody calls then, in milliseconds. A probe may take as long before the next one.
+    /// How long nobody calls then, in milliseconds.
     pub(crate) pause: i64,
 }
+
+/// So long one probe keeps the next one back. Longer would let a client that always hangs up early keep
+/// the breaker open for everybody: a Worker whose client is gone does not go on.
+const PROBE: i64 = 2 * SECOND;
 
 /// Other services: a trip costs each caller seconds.
 pub(crate) const OUTBOUND: Rule = Rule {
@@ -75,7 +79,7 @@ impl Breaker {
         }
         if state == State::HalfOpen {
             self.changed_at = now;
-            self.open_until = now.plus(rule.pause);
+            self.open_until = now.plus(PROBE);
         }
         Ok(state)
     }
@@ -139,7 +143,7 @@ mod tests {
         assert_eq!(breaker.state(OUTBOUND, over), State::HalfOpen);
         assert_eq!(breaker.admit(OUTBOUND, over), Ok(State::HalfOpen));
         // Only one.
-        assert_eq!(breaker.admit(OUTBOUND, over), Err(30_000));
+        assert_eq!(breaker.admit(OUTBOUND, over), Err(2_000));
         assert_eq!(
             breaker.settle(OUTBOUND, false, over.plus(50)),
             Some(State::Closed)
@@ -156,8 +160,8 @@ mod tests {
         let state = breaker.settle(OUTBOUND, true, over.plus(1_000));
         assert_eq!(state, Some(State::Open));
         assert_eq!(breaker.admit(OUTBOUND, over.plus(30_999)), Err(1));
-        // A probe that never ended stands in nobody's way for ever.
-        for later in [31_000, 61_000] {
+        // A probe that never ends, because its client hung up, stands in nobody's way for long.
+        for later in [31_000, 33_000, 35_000] {
             let admitted = breaker.admit(OUTBOUND, over.plus(later));
             assert_eq!(admitted, Ok(State::HalfOpen));
         }

@@ -2,6 +2,7 @@
 
 use core::cell::{Cell, RefCell};
 
+use super::credential::known_tenant;
 use super::error::{Code, Error, Interrupt};
 use super::message::Request;
 use super::route::RouteInfo;
@@ -243,14 +244,7 @@ impl<P: Platform> Context<'_, P> {
     /// request with the same key (a key never changes its tenant). Reads that use it are thrown
     /// away unless the caller is let in.
     fn tenant_hint(&self) -> Option<TenantId> {
-        match self.credential {
-            Credential::Member(claims) => Some(TenantId::proven(claims.tenant.as_str())),
-            Credential::Key(key) => {
-                let known = self.ready?.key_tenants.borrow().get(&key.secret_hash);
-                known.map(TenantId::proven)
-            }
-            Credential::None | Credential::Service(_) => None,
-        }
+        known_tenant(self.credential, self.ready?).map(TenantId::proven)
     }
 
     /// The answer to this idempotency key, if KV has it. A failing KV only costs a replay from SQL.

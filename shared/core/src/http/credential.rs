@@ -100,12 +100,18 @@ fn is_scraper(ready: &Ready, token: &str) -> bool {
     })
 }
 
+/// The tenant of a caller before the database was asked: signed in the token, or learnt when the key was
+/// let in (a key never changes its tenant).
+pub(super) fn known_tenant(credential: &Credential, ready: &Ready) -> Option<String> {
+    match credential {
+        Credential::Member(claims) => Some(claims.tenant.clone()),
+        Credential::Key(key) => ready.key_tenants.borrow().get(&key.secret_hash),
+        Credential::None | Credential::Service(_) => None,
+    }
+}
+
 /// Whether the credential is proven: tokens by their signature, API keys by having been let in
 /// before, because anyone can make up a key with a right checksum.
 pub(super) fn is_known(credential: &Credential, ready: &Ready) -> bool {
-    match credential {
-        Credential::None => false,
-        Credential::Member(_) | Credential::Service(_) => true,
-        Credential::Key(key) => ready.key_tenants.borrow().get(&key.secret_hash).is_some(),
-    }
+    matches!(credential, Credential::Service(_)) || known_tenant(credential, ready).is_some()
 }

@@ -2,7 +2,7 @@
 //! judges the caller has told what limits hold.
 
 use super::context::{Context, Meter};
-use super::credential::is_known;
+use super::credential::{is_known, known_tenant};
 use super::error::Error;
 use crate::app::Ready;
 use crate::guard::abuse::{self, LimitEvent};
@@ -46,6 +46,8 @@ pub(super) async fn check<P: Platform>(
     let refusal = charged.refusal();
     if refusal.is_some() {
         charged.undo(platform, ready).await;
+        // For the log: whose request it was that never came to be judged.
+        *meter.tenant.borrow_mut() = known.and_then(|credential| known_tenant(credential, ready));
     }
     *meter.charge.borrow_mut() = Some(charged);
     refusal.map_or(Ok(()), Err)

@@ -108,6 +108,7 @@ pub(super) fn request<F: Function, P: Platform>(
         .with("status", response.status)
         .with("code", code.map(Code::name))
         .with("cause", cause.flatten())
+        .with("policy", progress.policy)
         .with("duration_ms", elapsed)
         .with("sql", progress.meter.sql.get())
         .with("kv", progress.meter.kv.get())

@@ -51,6 +51,8 @@ pub(super) struct Progress {
     pub(super) meter: Meter,
     /// How far a test moved the request's clock, in milliseconds.
     moved: i64,
+    /// The limit that refused it.
+    pub(super) policy: Option<&'static str>,
 }
 
 /// Answers one request. Whatever happens, the answer keeps the contract.
@@ -73,6 +75,7 @@ pub async fn serve<F: Function, P: Platform, I: Incoming>(
         replayed: false,
         meter: Meter::default(),
         moved: now.since(started),
+        policy: None,
     };
 
     let outcome = answer::<F, P, I>(platform, &mut incoming, &ids, now, &mut progress).await;
@@ -90,6 +93,7 @@ pub async fn serve<F: Function, P: Platform, I: Incoming>(
         }
         Err(error) => {
             let failure = (error.code(), error.cause().map(str::to_owned));
+            progress.policy = error.limit().map(|(policy, _)| policy);
             if let Some(ready) = ready {
                 watch(platform, ready, &incoming, &error, &progress, now);
             }

@@ -318,6 +318,29 @@ fn every_limit_passes_the_hook() {
     });
 }
 
+/// An operator finds whose requests are refused, and by which limit, without knowing any hash.
+#[test]
+fn the_log_says_whose_request_was_refused_and_by_what() {
+    run(async || {
+        let world = World::new(&[("LOG_LEVEL", "info")]).await;
+        let founder = world.founder("f@example.com").await;
+        world.sql(&PLAN, &["global=3"]).await;
+        for _ in 0..6 {
+            world.send(me(&founder)).await;
+        }
+        let lines = world.lines_of("request");
+        let refused: Vec<_> = lines
+            .iter()
+            .filter(|line| line["code"] == "RATE_LIMITED")
+            .collect();
+        assert!(refused.len() >= 2, "{lines:?}");
+        for line in refused {
+            assert_eq!(line["tenant"], founder.tenant.as_str(), "{line}");
+            assert_eq!(line["policy"], "global", "{line}");
+        }
+    });
+}
+
 /// Rows: E-21
 #[test]
 fn a_spray_is_suspected_once_a_window() {
