@@ -80,7 +80,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     vec![
         // Rows: L-06
         Trial::test("tenancy::a_tenant_is_made_from_proof_alone", || {
-            only("TenantId::proven(", &PROVEN)
+            only("TenantId::proven", &PROVEN)
         }),
         // Rows: L-06
         Trial::test("tenancy::the_database_has_one_door", || {
