@@ -26,6 +26,7 @@ tests! { "invitations":
     invitations_of_other_tenants_do_not_exist ["L-05"];
     a_tenant_sends_fifty_a_day ["E-08"];
     an_address_gets_five_a_day ["E-08"];
+    invitations_without_a_mail_do_not_count ["E-08"];
 }
 
 const PATH: &str = "/api/v1/organizations/invitations";
@@ -279,4 +280,20 @@ fn an_address_gets_five_a_day(api: &Api) {
     // What was refused has not killed the link that was sent before.
     let guest = founder_at(api, email);
     accept(api, &guest.access, &last).data(200);
+}
+
+/// Otherwise one tenant could keep all others from inviting somebody, without sending a mail.
+fn invitations_without_a_mail_do_not_count(api: &Api) {
+    let host = founder(api);
+    let email = new_email(api);
+    invite(api, &host, &email, "client").data(201);
+    let again = api.parallel(8, |_| invite(api, &host, &email, "client"));
+    for answer in again {
+        answer.refused(409, "STATE_CONFLICT");
+    }
+    // The four that are left, and no more.
+    for _ in 0..4 {
+        invite(api, &founder(api), &email, "client").data(201);
+    }
+    invite(api, &founder(api), &email, "client").refused(429, "RATE_LIMITED");
 }

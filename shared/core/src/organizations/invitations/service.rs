@@ -3,7 +3,7 @@
 use serde_json::{Value as Json, json};
 
 use super::store::{
-    GET, INSERT, LIST, RECORD_CREATED, RECORD_RESENT, RECORD_REVOKED, RENEW, REVOKE,
+    GET, INSERT, LIST, RECORD_CREATED, RECORD_RESENT, RECORD_REVOKED, RENEW, REVOKE, TAKE_BACK,
 };
 use crate::audit::{Entry, Record};
 use crate::auth::email;
@@ -207,7 +207,8 @@ fn limited(actor: &Actor, email: &str) -> [Value; 4] {
     ]
 }
 
-/// Writes under the tenant's lock what costs a mail to `email`.
+/// Writes under the tenant's lock what costs a mail to `email`. Without a record there is no mail,
+/// and the address keeps its hit.
 ///
 /// # Errors
 /// `RATE_LIMITED`; `STATE_CONFLICT` with `refused`.
@@ -220,6 +221,9 @@ async fn write<P: Platform>(
     refused: &str,
 ) -> Result<(), Error> {
     let tenant = actor.tenant.as_str();
+    let [key, hits, recipient, _] = limited(actor, email);
+    let record_id = record.id.as_str().into();
+    let take_back = TAKE_BACK.bind(&actor.tenant, [key, hits, recipient, record_id]);
     let mut all = vec![
         LOCK.bind(&actor.tenant, []),
         INVITE_TENANT.hit(tenant, cx.now),
@@ -227,6 +231,7 @@ async fn write<P: Platform>(
         record.statement,
     ];
     all.extend(writes);
+    all.push(take_back);
     let rows = cx.batch(&all).await?;
     let [_, by_tenant, by_recipient, recorded, ..] = rows.as_slice() else {
         return Err(DatabaseError::Shape("four results were expected".to_owned()).into());

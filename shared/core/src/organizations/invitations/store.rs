@@ -81,6 +81,14 @@ crate::queries! {
     RENEW: TenantQuery = "invitations.renew", crate::while_recorded!("
         UPDATE invitations SET token_hash = ?4, expires_at = ?5
         WHERE tenant_id = ?1 AND id = ?2");
+    /// `?1` tenant, `?2` and `?3` key and hits of its limit, `?4` key of the recipient's, `?5`
+    /// record. The hit of a mail that is not sent is taken back, in the same batch: otherwise one
+    /// tenant could use up what an address may get from all.
+    TAKE_BACK: TenantQuery = "invitations.take_back", "
+        UPDATE exact_limits SET hits = hits - 1
+        WHERE id = ?4 AND hits > 0
+            AND EXISTS (SELECT 1 FROM exact_limits g WHERE g.id = ?2 AND g.hits <= ?3)
+            AND NOT EXISTS (SELECT 1 FROM audit_log a WHERE a.tenant_id = ?1 AND a.id = ?5)";
     /// An invitation that is about to be revoked, for the first time.
     RECORD_REVOKED: TenantQuery = "invitations.record_revoked", crate::record_where!("
         FROM invitations i WHERE i.tenant_id = ?1 AND i.id = ?5 AND ", open!());
