@@ -150,6 +150,8 @@ pub(super) async fn reset<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Int
         .batch(&[
             // Whoever has the mailbox need not wait because of their own wrong guesses.
             LOGIN.forget(cx.client, email),
+            // Nor because of others': what they guessed at is no longer the password.
+            LOGIN.account.forget(email),
             RESET_PASSWORD.bind([
                 token.as_str().into(),
                 cx.now.into(),

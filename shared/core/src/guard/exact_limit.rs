@@ -32,6 +32,8 @@ crate::queries! {
     REFUND: SystemQuery = "limit.refund", "
         UPDATE exact_limits SET hits = hits - 1
         WHERE id = ?1 AND hits > 0";
+    /// `?1` key.
+    FORGET: SystemQuery = "limit.forget", "DELETE FROM exact_limits WHERE id = ?1";
 }
 
 /// One rule: so many hits in so long a time.
@@ -166,6 +168,11 @@ impl Rule {
     /// The statement that takes one hit of `subject` back, so that only failures count.
     pub fn refund(&self, subject: &str) -> Statement {
         REFUND.bind([self.key(subject).into()])
+    }
+
+    /// The statement that takes all hits of `subject` back.
+    pub fn forget(&self, subject: &str) -> Statement {
+        FORGET.bind([self.key(subject).into()])
     }
 
     /// Whether the counted hit was within the limit.

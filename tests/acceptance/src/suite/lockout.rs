@@ -5,13 +5,14 @@ use serde_json::json;
 use super::tests;
 use crate::answer::Answer;
 use crate::api::Api;
-use crate::fixture::{PASSWORD, founder, login, new_email};
+use crate::fixture::{PASSWORD, elsewhere, founder, login, mail_token, new_email};
 
 tests! { "lockout":
     the_third_failure_locks ["A-27"];
     cooldowns_grow_and_a_success_resets_them ["A-28"];
     parallel_guesses_do_not_outrun_the_count ["A-29" "E-03"];
     unknown_addresses_lock_alike ["A-27"];
+    a_reset_lets_an_owner_in_whom_many_networks_lock_out ["A-29" "A-33"];
 }
 
 const WRONG: &str = "not the password";
@@ -94,4 +95,36 @@ fn parallel_guesses_do_not_outrun_the_count(api: &Api) {
 fn unknown_addresses_lock_alike(api: &Api) {
     let wait = lock(api, &new_email(api), 0);
     assert!((50..=61).contains(&wait), "{wait}");
+}
+
+fn a_reset_lets_an_owner_in_whom_many_networks_lock_out(api: &Api) {
+    let email = founder(api).email;
+    let from = |source: &str, password: &str| {
+        let body = json!({"email": email, "password": password});
+        let call = api.post("/api/v1/auth/login", &body);
+        call.header("x-forwarded-for", source).send()
+    };
+    let evaluated = api.parallel(4, |_| {
+        let guesses = (0..9).map(|_| {
+            let source = elsewhere(api);
+            for _ in 0..2 {
+                from(&source, WRONG);
+            }
+            locked(&from(&source, WRONG))
+        });
+        guesses.count()
+    });
+    assert_eq!(evaluated.iter().sum::<usize>(), 36);
+    let owner = elsewhere(api);
+    locked(&from(&owner, PASSWORD));
+    let asked = json!({"email": email});
+    let call = api.post("/api/v1/auth/password/forgot", &asked);
+    call.header("x-forwarded-for", &owner).send().data(202);
+    let new = "another long pass phrase";
+    let body = json!({"token": mail_token(api, &email), "password": new});
+    let call = api.post("/api/v1/auth/password/reset", &body);
+    call.header("x-forwarded-for", &owner).send().data(200);
+    from(&owner, new).data(200);
+    // Guesses are counted from there on.
+    from(&elsewhere(api), WRONG).refused(401, "CREDENTIALS_INVALID");
 }
