@@ -103,7 +103,7 @@ families! {
     ratelimit_store_errors() = "ratelimit_store_errors_total",
         "Key-value calls of the general limit that failed; meanwhile each instance counts alone.";
     rate_limits_unsound() = "rate_limits_unsound_total",
-        "Requests of tenants whose limits in the database cannot be read; the defaults hold for them.";
+        "Requests of tenants whose limits in the database cannot be read; the level above holds for them.";
     abuse_suspected(kind) = "abuse_suspected_total",
         "Sources that got too many refusals within a minute, counted once: keys, credentials or paths that there are not.";
     idempotency_requests(outcome) = "idempotency_requests_total",

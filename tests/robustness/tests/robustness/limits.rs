@@ -108,7 +108,7 @@ fn the_pages_statements_do_what_it_says() {
         call.method = "PATCH".to_owned();
         let answer = world.send(call.bearer(&founder.access)).await;
         let told = answer.0.header("ratelimit-policy");
-        assert_eq!(told, Some("\"write\";q=5;w=60, \"global\";q=1000;w=60"));
+        assert_eq!(told, Some("\"write\";q=60;w=60, \"global\";q=1000;w=60"));
     });
 }
 
