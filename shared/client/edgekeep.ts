@@ -49,6 +49,8 @@ export class ApiError extends Error {
   readonly requestId?: string;
   /** Seconds to wait before another attempt, where the server says so. */
   readonly retryAfter?: number;
+  /** All members of the error: of a conflict `expected`, of a limit `limit`, `used`, `plan` or `policy`. */
+  readonly details: Readonly<Record<string, any>>;
 
   constructor(response: Response, body: any) {
     const error = body?.error ?? {};
@@ -58,6 +60,7 @@ export class ApiError extends Error {
     this.code = error.code ?? "UNKNOWN";
     this.retryable = error.retryable ?? response.status >= 500;
     this.field = error.field;
+    this.details = error;
     this.requestId = body?.metadata?.requestId ?? response.headers.get("x-request-id") ?? undefined;
     const wait = Number(response.headers.get("retry-after") ?? Number.NaN);
     if (Number.isFinite(wait)) this.retryAfter = wait;

@@ -89,7 +89,14 @@ async function tellsErrorsAsTheyAre(api) {
   const wrong = { name: "", scopes: [] };
   await assert.rejects(client.call("POST", "/api/v1/api-keys", { body: wrong }), (error) => {
     assert.deepEqual([error.status, error.code, error.field], [400, "VALIDATION", "name"]);
+    assert.equal(error.details.code, "VALIDATION");
     assert.match(error.requestId, /^req_/);
+    return true;
+  });
+  const made = await client.call("POST", PROJECTS, { body: { name: "Apollo" }, idempotencyKey: true });
+  const late = { name: "Artemis", version: made.version + 1 };
+  await assert.rejects(client.call("PATCH", `${PROJECTS}/${made.id}`, { body: late }), (error) => {
+    assert.deepEqual([error.code, error.details.expected], ["VERSION_CONFLICT", made.version]);
     return true;
   });
   seen.broken = () => new Response("<h1>Bad gateway</h1>", { status: 502 });
