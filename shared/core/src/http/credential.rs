@@ -74,7 +74,10 @@ pub(super) fn of_request<I: Incoming>(
         return Ok(Credential::Service(ServiceClaims::scraper()));
     }
     if service {
-        return token::verify_service(ready, &token, function, now).map(Credential::Service);
+        // Services have no sessions: nobody is to sign in again, nor to refresh.
+        return token::verify_service(ready, &token, function, now)
+            .map(Credential::Service)
+            .map_err(|error| error.with_message("Use a service token that is valid for this."));
     }
     // Only routes for keys alone are left.
     let wanted = "This route takes an API key (ek_…), not an access token.";
