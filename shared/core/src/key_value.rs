@@ -3,12 +3,19 @@
 //! (docs/resilience.md).
 
 use crate::guard::breaker::{KEY_VALUE, State};
+use crate::http::Context;
 use crate::metrics;
 use crate::port::{KeyValue as _, KeyValueError, Platform};
-use crate::time::Millis;
+use crate::time::{Millis, SECOND};
 
 /// The name of its breaker.
 pub(crate) const NAME: &str = "key_value";
+
+/// Expired entries deleted in one pass of the sweep, on stores that do not expire them.
+const PASS: u32 = 1_000;
+/// No pass begins after so many entries, or after so many milliseconds: the next tick goes on.
+const MOST: u32 = 100_000;
+const SWEEP_TIME: i64 = 20 * SECOND;
 
 /// The value, if there is one and the store gives it.
 pub(crate) async fn get<P: Platform>(platform: &P, key: &str, now: Millis) -> Option<String> {
@@ -46,14 +53,23 @@ pub(crate) fn put_later<P: Platform>(
     });
 }
 
-/// Deletes what has expired, and says how many or why not.
-pub(crate) async fn sweep<P: Platform>(platform: &P, now: Millis, limit: u32) -> String {
-    let Some(store) = store(platform) else {
-        return "no store".to_owned();
-    };
-    match settle(platform, "sweep", store.sweep(now, limit).await) {
-        Some(count) => format!("{count} entries"),
-        None => "failed".to_owned(),
+/// Deletes what has expired, and says how many or why not. A pass that found as much as it may delete
+/// is followed by another: counters come with every caller, so a fixed number would fall behind.
+pub(crate) async fn sweep<P: Platform>(cx: &Context<'_, P>) -> String {
+    let start = cx.clock();
+    let mut deleted = 0_u32;
+    loop {
+        let Some(store) = store(cx.platform) else {
+            return "no store".to_owned();
+        };
+        let now = cx.clock();
+        let Some(count) = settle(cx.platform, "sweep", store.sweep(now, PASS).await) else {
+            return format!("failed after {deleted} entries");
+        };
+        deleted = deleted.saturating_add(count);
+        if count < PASS || deleted >= MOST || cx.clock().since(start) >= SWEEP_TIME {
+            return format!("{deleted} entries");
+        }
     }
 }
 

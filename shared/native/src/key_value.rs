@@ -131,28 +131,26 @@ impl KeyValue for Memory {
     async fn add(&self, key: &str, amount: i64, ends: Millis) -> Result<i64, KeyValueError> {
         self.works()?;
         let mut counters = self.counters.borrow_mut();
+        if amount == 0 {
+            // A question must not leave an entry behind.
+            return Ok(counters.get(key).map_or(0, |(total, _)| *total));
+        }
         let counter = counters.entry(key.to_owned()).or_insert((0, ends));
         counter.0 = counter.0.saturating_add(amount);
         Ok(counter.0)
     }
 
-    async fn sweep(&self, now: Millis, limit: u32) -> Result<u32, KeyValueError> {
+    /// Everything that has ended, whatever the limit: one walk costs the same for any number, and
+    /// what is left behind would be memory.
+    async fn sweep(&self, now: Millis, _limit: u32) -> Result<u32, KeyValueError> {
         self.works()?;
-        let mut left = limit;
-        // Spends one of what is left for each expired entry that goes.
-        let mut keep = |ends: Millis| {
-            let goes = ends <= now && left > 0;
-            left = left.saturating_sub(u32::from(goes));
-            !goes
-        };
-        self.entries.borrow_mut().retain(|_, versions| {
-            let ends = versions.iter().map(|version| version.ends).max();
-            keep(ends.unwrap_or_default())
-        });
-        self.counters
-            .borrow_mut()
-            .retain(|_, (_, ends)| keep(*ends));
-        Ok(limit.saturating_sub(left))
+        let mut entries = self.entries.borrow_mut();
+        let mut counters = self.counters.borrow_mut();
+        let before = entries.len().saturating_add(counters.len());
+        entries.retain(|_, versions| versions.iter().any(|version| version.ends > now));
+        counters.retain(|_, (_, ends)| *ends > now);
+        let after = entries.len().saturating_add(counters.len());
+        Ok(u32::try_from(before.saturating_sub(after)).unwrap_or(u32::MAX))
     }
 }
 
@@ -198,6 +196,32 @@ mod tests {
             taken.push(put.is_ok());
         }
         assert_eq!(taken, [true, false, true, true]);
+    }
+
+    #[tokio::test]
+    async fn one_sweep_takes_all_that_has_ended() {
+        let store = Memory::default();
+        for n in 0..25_000 {
+            store.put(&format!("v{n}"), "v", 60, NOW).await.unwrap();
+            let ends = NOW.plus(MINUTE);
+            store.add(&format!("c{n}"), 1, ends).await.unwrap();
+        }
+        store.put("stays", "v", 600, NOW).await.unwrap();
+        store.add("stays", 7, NOW.plus(2 * MINUTE)).await.unwrap();
+        let swept = store.sweep(NOW.plus(MINUTE), 1_000).await.unwrap();
+        assert_eq!(swept, 50_000);
+        assert_eq!(store.entries.borrow().len(), 1);
+        assert_eq!(store.counters.borrow().len(), 1);
+        assert_eq!(store.sweep(NOW.plus(MINUTE), 1_000).await.unwrap(), 0);
+    }
+
+    #[tokio::test]
+    async fn adding_nothing_leaves_nothing() {
+        let store = Memory::default();
+        assert_eq!(store.add("k", 0, NOW).await.unwrap(), 0);
+        assert!(store.counters.borrow().is_empty());
+        store.add("k", 3, NOW).await.unwrap();
+        assert_eq!(store.add("k", 0, NOW).await.unwrap(), 3);
     }
 
     #[tokio::test]

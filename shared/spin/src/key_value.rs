@@ -13,6 +13,8 @@ use spin_sdk::experimental::wasi::keyvalue::store::{self, Bucket};
 use spin_sdk::key_value::Store;
 
 const LABEL: &str = "default";
+/// Makes of neighbouring times places far apart (Fibonacci hashing, Knuth's 2^64 / golden ratio).
+const SPREAD: i64 = -0x61c8_8646_80b5_83eb;
 /// The shortest lifetime on every platform, by the port.
 const SHORTEST_TTL: u32 = 60;
 
@@ -113,7 +115,7 @@ impl KeyValue for SpinKeyValue {
         // A budget of reads, from another place each time, so that each sweep is short and
         // every entry's turn comes.
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        let start = usize::try_from(now.seconds().rem_euclid(i64::from(u32::MAX))).unwrap_or(0);
+        let start = usize::try_from(now.0.wrapping_mul(SPREAD).unsigned_abs() >> 32).unwrap_or(0);
         let start = start.checked_rem(keys.len()).unwrap_or(0);
         let turn = keys
             .iter()

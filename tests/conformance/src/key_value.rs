@@ -129,6 +129,7 @@ pub(crate) async fn counters_count_exactly<P: Platform>(b: &Bench<'_, P>) -> Out
         &(1..=50_i64).map(|n| n.saturating_mul(2)).collect(),
     )?;
     same(&store.add(&key, 0, ends).await?, &100)?;
+    same(&store.add(&b.id()?, 0, ends).await?, &0)?;
     same(&store.add(&key, -1, ends).await?, &99)
 }
 

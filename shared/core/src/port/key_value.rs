@@ -29,11 +29,12 @@ pub trait KeyValue {
     async fn delete(&self, key: &str) -> Result<(), KeyValueError>;
 
     /// Adds `amount` to a counter and returns its new value. Counters are apart from other
-    /// entries; `ends` is when the counter may be swept.
+    /// entries; `ends` is when the counter may be swept. Adding 0 only reads: it leaves nothing.
     async fn add(&self, key: &str, amount: i64, ends: Millis) -> Result<i64, KeyValueError>;
 
-    /// Deletes at most `limit` expired entries on stores that do not expire them by
-    /// themselves, and returns how many.
+    /// Deletes expired entries on stores that do not expire them by themselves, and returns how
+    /// many: at most `limit`, unless the store can drop all of them at once. Fewer than `limit`
+    /// says that another call now would find little.
     async fn sweep(&self, now: Millis, limit: u32) -> Result<u32, KeyValueError>;
 }
 

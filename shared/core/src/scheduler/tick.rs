@@ -12,8 +12,6 @@ use crate::{audit, jobs, key_value, mail, metrics};
 
 /// Longest run of a task; after that another tick may start it again.
 const LEASE_LIFE: i64 = 5 * MINUTE;
-/// Expired KV entries deleted per run, on stores that do not expire them.
-const SWEEP: u32 = 1_000;
 
 /// A periodic task.
 struct Task {
@@ -55,7 +53,7 @@ static TASKS: [Task; 5] = [
     },
     Task {
         name: "sweep_key_value",
-        interval: 10 * MINUTE,
+        interval: 0,
         what: What::SweepKeyValue,
     },
 ];
@@ -140,6 +138,6 @@ async fn work<P: Platform>(cx: &Context<'_, P>, what: What) -> Result<String, Er
         What::Mail => Ok(format!("{} mails", mail::due(cx).await?)),
         What::Audit => audit::seal_pending(cx).await,
         What::Cleanup => cleanup::run(cx).await,
-        What::SweepKeyValue => Ok(key_value::sweep(cx.platform, cx.now, SWEEP).await),
+        What::SweepKeyValue => Ok(key_value::sweep(cx).await),
     }
 }

@@ -1,6 +1,7 @@
 use std::net::Ipv4Addr;
 
 use edgekeep_core::app::App;
+use edgekeep_core::port::KeyValue as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::oneshot;
 use tokio::task::LocalSet;
@@ -161,4 +162,24 @@ fn a_panic_is_an_answer() {
         body.contains("from-the-client") && !body.contains("purpose"),
         "{body}"
     );
+}
+
+/// Counters come with every caller: a tick must clear more than callers can leave in its minute.
+#[test]
+fn a_tick_forgets_every_counter_that_has_ended() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(LocalSet::new().run_until(async {
+        let (platform, _woken) = platform().await;
+        let store = platform.key_value().unwrap();
+        let ended = platform.now().minus(1_000);
+        for n in 0..50_000 {
+            store.add(&format!("rl:{n}"), 1, ended).await.unwrap();
+        }
+        edgekeep_core::scheduler::on_cron(&platform).await;
+        assert_eq!(store.sweep(platform.now(), 1).await.unwrap(), 0);
+        assert_eq!(store.add("rl:0", 0, ended).await.unwrap(), 0);
+    }));
 }
