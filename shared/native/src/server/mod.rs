@@ -73,7 +73,7 @@ fn connection(
     let platform = platform.clone();
     let service = service_fn(move |request| {
         let platform = platform.clone();
-        async move { Ok::<_, Infallible>(answer(&platform, request, peer).await) }
+        async move { Ok::<_, Infallible>(detached(answer(platform, request, peer)).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -85,8 +85,18 @@ fn connection(
     spawn_local(async move { drop(watched.await) });
 }
 
+/// Serves to the end, also when the client hangs up, for which hyper drops its future: what waits
+/// for an end (a breaker's probe, a flight to the cache, the line in the log) gets one.
+async fn detached(
+    answer: impl Future<Output = hyper::Response<Full<Bytes>>> + 'static,
+) -> hyper::Response<Full<Bytes>> {
+    let served = spawn_local(answer).await;
+    // Only a panic outside of the core ends here, or the end of the process.
+    served.unwrap_or_else(|_| empty_500())
+}
+
 async fn answer(
-    platform: &Platform,
+    platform: Platform,
     request: hyper::Request<hyper::body::Incoming>,
     peer: SocketAddr,
 ) -> hyper::Response<Full<Bytes>> {
@@ -98,8 +108,8 @@ async fn answer(
         peer,
     };
     // Twenty kilobytes of state, which would be copied with every future around it.
-    let serving = Box::pin(functions::serve(platform, incoming));
-    let mut response = outgoing(unpanicked(platform, &head, serving).await);
+    let serving = Box::pin(functions::serve(&platform, incoming));
+    let mut response = outgoing(unpanicked(&platform, &head, serving).await);
     if !finish(&mut body).await {
         let close = HeaderValue::from_static("close");
         response.headers_mut().insert(CONNECTION, close);
@@ -134,9 +144,14 @@ fn outgoing(response: Response) -> hyper::Response<Full<Bytes>> {
             }
         }
     }
+    let body = Full::from(response.body);
+    built.body(body).unwrap_or_else(|_| empty_500())
+}
+
+fn empty_500() -> hyper::Response<Full<Bytes>> {
     let mut empty = hyper::Response::new(Full::default());
     *empty.status_mut() = hyper::StatusCode::INTERNAL_SERVER_ERROR;
-    built.body(Full::from(response.body)).unwrap_or(empty)
+    empty
 }
 
 /// Plays the platform's cron.

@@ -183,3 +183,47 @@ fn a_tick_forgets_every_counter_that_has_ended() {
         assert_eq!(store.add("rl:0", 0, ended).await.unwrap(), 0);
     }));
 }
+
+/// hyper drops the future of a request whose client has gone; its work goes on all the same.
+#[test]
+fn a_client_that_hangs_up_cancels_nothing() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(LocalSet::new().run_until(async {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap())
+            .await
+            .unwrap();
+        let (stream, _) = listener.accept().await.unwrap();
+        let (begun, began) = oneshot::channel();
+        let (ended, end) = oneshot::channel();
+        let once = Rc::new(std::cell::Cell::new(Some((begun, ended))));
+        let service = service_fn(move |_| {
+            let (begun, ended) = once.take().unwrap();
+            detached_infallibly(async move {
+                begun.send(()).unwrap();
+                sleep(Duration::from_millis(50)).await;
+                ended.send(()).unwrap();
+                empty_500()
+            })
+        });
+        let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+        let connection = spawn_local(connection);
+        send(&mut client, "GET / HTTP/1.1\r\nhost: x\r\n\r\n").await;
+        began.await.unwrap();
+        drop(client);
+        assert!(
+            connection.await.unwrap().is_err(),
+            "the client is still there"
+        );
+        end.await.expect("the work went on to its end");
+    }));
+}
+
+async fn detached_infallibly(
+    answer: impl Future<Output = hyper::Response<Full<Bytes>>> + 'static,
+) -> Result<hyper::Response<Full<Bytes>>, Infallible> {
+    Ok(detached(answer).await)
+}
