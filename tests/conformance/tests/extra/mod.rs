@@ -38,6 +38,8 @@ static KILL: SystemQuery = SystemQuery::new(
     WHERE datname = current_database() AND pid <> pg_backend_pid()",
 );
 
+static NAP: SystemQuery = SystemQuery::new("extra.nap", "SELECT pg_sleep(60)");
+
 static OPEN: SystemQuery = SystemQuery::new(
     "extra.open",
     "SELECT COUNT(*) FROM pg_stat_activity
@@ -86,6 +88,25 @@ pub(crate) fn postgres(server: &Arc<Postgres>) -> Vec<Trial> {
                     return Err(format!("{first:?}").into());
                 }
                 expect(&one, sum).await
+            })
+        }),
+        trial("a_call_that_hangs_is_given_up", |server| {
+            block_on(async {
+                let url = server.create().await?;
+                let platform = platform(&url).await?;
+                hits(&platform, 0).await?;
+                let database = platform.database().map_err(|_| "missing")?;
+                let nap = [hit(), NAP.bind([])];
+                let (query, batch) = tokio::join!(database.query(&nap[1]), database.batch(&nap));
+                assert!(
+                    matches!(query, Err(DatabaseError::Unavailable(_))),
+                    "{query:?}"
+                );
+                assert!(
+                    matches!(batch, Err(DatabaseError::Unavailable(_))),
+                    "{batch:?}"
+                );
+                Ok(())
             })
         }),
         trial("a_renewed_row_survives_the_clean_up", |server| {

@@ -12,10 +12,11 @@ use edgekeep_core::port::DatabaseError;
 use edgekeep_core::sql::{Row, Statement};
 use futures_util::TryStreamExt as _;
 use futures_util::future::{MaybeDone, join_all, maybe_done};
+use tokio::time::timeout;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Error};
 
-use pool::Pool;
+use pool::{PATIENCE, Pool};
 use value::{Parameter, row};
 
 /// A pool of connections, each with the statements it has prepared.
@@ -39,7 +40,7 @@ impl Postgres {
 
     pub(super) async fn query(&self, statement: &Statement) -> Result<Vec<Row>, DatabaseError> {
         let mut lease = self.pool.lease().await?;
-        let outcome = async {
+        let outcome = in_time(async {
             let prepared = lease.prepare(core::slice::from_ref(statement)).await?;
             let [prepared] = prepared.as_slice() else {
                 return Ok(Ok(Vec::new()));
@@ -47,8 +48,8 @@ impl Postgres {
             run(lease.client(), prepared, statement)
                 .await
                 .map(|rows| rows.iter().map(row).collect())
-        };
-        match outcome.await {
+        });
+        match outcome.await? {
             Ok(rows) => {
                 lease.give_back();
                 rows
@@ -65,13 +66,13 @@ impl Postgres {
         statements: &[Statement],
     ) -> Result<Vec<Vec<Row>>, DatabaseError> {
         let mut lease = self.pool.lease().await?;
-        let outcome = async {
+        let outcome = in_time(async {
             let prepared = lease.prepare(statements).await?;
             let calls = prepared.iter().zip(statements);
             let calls = calls.map(|(prepared, statement)| run(lease.client(), prepared, statement));
             transaction(lease.client(), calls.collect()).await
-        };
-        match outcome.await {
+        });
+        match outcome.await? {
             Ok(results) => {
                 lease.give_back();
                 results
@@ -82,6 +83,14 @@ impl Postgres {
             Err(error) => Err(lease.judge(&error)),
         }
     }
+}
+
+/// The outcome, unless the server takes too long. Whoever gets the error drops the lease with it,
+/// which closes the connection. As with one that is lost, nobody knows whether what was sent still
+/// comes to its end.
+async fn in_time<T>(outcome: impl Future<Output = T>) -> Result<T, DatabaseError> {
+    let slow = |_| DatabaseError::Unavailable("PostgreSQL did not answer in time".to_owned());
+    timeout(PATIENCE, outcome).await.map_err(slow)
 }
 
 async fn run(

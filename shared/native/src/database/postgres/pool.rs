@@ -16,8 +16,8 @@ use crate::postgres_tls;
 
 /// Connections unless `DB_POOL_MAX` says otherwise.
 const MAX_CONNECTIONS: usize = 16;
-/// How long a call waits for a free connection, and for a new one to open.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a call waits for a free connection, for a new one to open, and for its answer.
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// At most [`MAX_CONNECTIONS`] connections, opened when they are needed.
 #[derive(Debug)]
@@ -73,7 +73,7 @@ impl Pool {
     }
 
     async fn connect(&self) -> Result<Connection, DatabaseError> {
-        let slow = || DatabaseError::Unavailable("PostgreSQL did not answer in time".to_owned());
+        let slow = || DatabaseError::Unavailable("PostgreSQL did not open in time".to_owned());
         let client = timeout(PATIENCE, postgres_tls::connect(&self.config)).await;
         let client = client
             .map_err(|_| slow())?
