@@ -25,6 +25,8 @@ const LIFE_SECONDS: u32 = 3_600;
 /// How long whoever waits for another request's fetch sleeps before looking again, in milliseconds.
 /// A Worker may not await what another request's I/O resolves, so it looks.
 const LOOK: u32 = 20;
+/// How often whoever may not fetch looks whether another instance has.
+const SOON: u32 = 40;
 
 /// A kind of document.
 #[derive(Debug)]
@@ -117,7 +119,17 @@ async fn find<P: Platform>(
         let rows = cx.query(rule.hit(tag, cx.now)).await?;
         match (rule.judge(&rows, cx.now), older) {
             (Ok(()), _) => {}
-            (Err(error), None) => return Err(error),
+            (Err(error), None) => {
+                // Others are at it: where many instances begin at once, one of them has it in a moment.
+                for _ in 0..SOON {
+                    cx.platform.sleep(LOOK).await;
+                    if let Some(document) = stored(cx, &key).await {
+                        keep(cx, kind, tag, url, &document)?;
+                        return Ok((document, "shared"));
+                    }
+                }
+                return Err(error);
+            }
             (Err(_), Some(older)) => {
                 keep(cx, kind, tag, url, &older)?;
                 return Ok((older, "limited"));
