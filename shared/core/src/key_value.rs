@@ -2,7 +2,6 @@
 //! store that keeps failing is left alone for some seconds, so that nobody waits for it
 //! (docs/resilience.md).
 
-use crate::guard::breaker::{KEY_VALUE, State};
 use crate::http::Context;
 use crate::metrics;
 use crate::port::{KeyValue as _, KeyValueError, Platform};
@@ -90,20 +89,7 @@ pub(crate) fn store<P: Platform>(platform: &P) -> Option<&P::KeyValue> {
     let Ok(ready) = platform.app().ready() else {
         return Some(store);
     };
-    let mut breaker = ready.key_value.get();
-    let admitted = breaker.admit(KEY_VALUE, platform.now());
-    ready.key_value.set(breaker);
-    match admitted {
-        Ok(State::HalfOpen) => {
-            metrics::count(platform, metrics::breaker_transitions(NAME, "half_open"));
-        }
-        Ok(_) => {}
-        Err(_) => {
-            metrics::count(platform, metrics::breaker_rejections(NAME));
-            return None;
-        }
-    }
-    Some(store)
+    ready.key_value.admits(platform).then_some(store)
 }
 
 /// Takes the end of a call.
@@ -117,12 +103,7 @@ pub(crate) fn settle<P: Platform, T>(
         metrics::count(platform, metrics::kv_errors(operation));
     }
     if let Ok(ready) = platform.app().ready() {
-        let mut breaker = ready.key_value.get();
-        let state = breaker.settle(KEY_VALUE, failed, platform.now());
-        ready.key_value.set(breaker);
-        if let Some(state) = state {
-            metrics::count(platform, metrics::breaker_transitions(NAME, state.name()));
-        }
+        ready.key_value.settle(platform, failed);
     }
     result.ok()
 }

@@ -57,9 +57,8 @@ impl Database for D1 {
 /// and of its own checks are about the statement, all others (overloaded, restarted, not
 /// reached) about the moment.
 fn classify(error: &JsValue) -> DatabaseError {
-    const PASSING: [&str; 6] = [
-        "SQLITE_BUSY",
-        "SQLITE_LOCKED",
+    const GAVE_WAY: [&str; 2] = ["SQLITE_BUSY", "SQLITE_LOCKED"];
+    const PASSING: [&str; 4] = [
         "SQLITE_FULL",
         "SQLITE_IOERR",
         "SQLITE_NOMEM",
@@ -74,7 +73,9 @@ fn classify(error: &JsValue) -> DatabaseError {
     ];
     let text = glue::reason(error);
     let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
-    if says(&OURS) && !says(&PASSING) {
+    if says(&GAVE_WAY) {
+        DatabaseError::Busy(text)
+    } else if says(&OURS) && !says(&PASSING) {
         DatabaseError::Refused(text)
     } else {
         DatabaseError::Unavailable(text)

@@ -18,6 +18,7 @@ pub struct Kv(pub(crate) JsValue);
 
 impl KeyValue for Kv {
     const COUNTS: bool = false;
+    const EXPIRES: bool = true;
 
     async fn get(&self, key: &str, _now: Millis) -> Result<Option<String>, KeyValueError> {
         let value = glue::kv_get(&self.0, key, TIME_MS)
@@ -52,7 +53,6 @@ impl KeyValue for Kv {
     }
 
     async fn sweep(&self, _now: Millis, _limit: u32) -> Result<u32, KeyValueError> {
-        // KV forgets by itself.
         Ok(0)
     }
 }

@@ -117,23 +117,10 @@ async fn find<P: Platform>(
     if let Some([first, again]) = kind.limits {
         let rule = if older.is_some() { again } else { first };
         let rows = cx.query(rule.hit(tag, cx.now)).await?;
-        match (rule.judge(&rows, cx.now), older) {
-            (Ok(()), _) => {}
-            (Err(error), None) => {
-                // Others are at it: where many instances begin at once, one of them has it in a moment.
-                for _ in 0..SOON {
-                    cx.platform.sleep(LOOK).await;
-                    if let Some(document) = stored(cx, &key).await {
-                        keep(cx, kind, tag, url, &document)?;
-                        return Ok((document, "shared"));
-                    }
-                }
-                return Err(error);
-            }
-            (Err(_), Some(older)) => {
-                keep(cx, kind, tag, url, &older)?;
-                return Ok((older, "limited"));
-            }
+        if let Err(error) = rule.judge(&rows, cx.now) {
+            let (document, name) = instead(cx, &key, older).await.ok_or(error)?;
+            keep(cx, kind, tag, url, &document)?;
+            return Ok((document, name));
         }
     }
     let body = outbound::fetch(cx, kind.target, url.to_owned(), Vec::new()).await?;
@@ -145,6 +132,25 @@ async fn find<P: Platform>(
     let stored = document.to_stored();
     key_value::put(cx.platform, &key, &stored, LIFE_SECONDS, cx.clock()).await;
     Ok((document, "miss"))
+}
+
+/// What there is for a request that may not fetch: what it has, or what another instance is fetching;
+/// where many begin at once, one of them has it in a moment.
+async fn instead<P: Platform>(
+    cx: &Context<'_, P>,
+    key: &str,
+    older: Option<Document>,
+) -> Option<(Document, &'static str)> {
+    if let Some(older) = older {
+        return Some((older, "limited"));
+    }
+    for _ in 0..SOON {
+        cx.platform.sleep(LOOK).await;
+        if let Some(document) = stored(cx, key).await {
+            return Some((document, "shared"));
+        }
+    }
+    None
 }
 
 fn keep<P: Platform>(

@@ -95,7 +95,7 @@ impl Loader<'_> {
             self.problem(format!(
                 "{name} must be an address, or a name and <an address>"
             ));
-        } else if matches!(provider, MailProvider::Resend(_)) && !domain.contains('.') {
+        } else if !matches!(provider, MailProvider::Development) && !domain.contains('.') {
             self.weakness(format!("{name} must be an address of a domain of yours"));
         }
         from

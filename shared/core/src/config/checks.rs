@@ -179,7 +179,7 @@ impl<'a> Loader<'a> {
         limits.with(&text).unwrap_or_else(|| {
             self.problem(
                 "RATE_LIMITS must be pairs such as global=600,write=60:bucket: each of global, \
-                 write, auth, ingest and ai at most once, a number from 1 to 10000000, and perhaps \
+                 write, auth, ingest, ai and payments at most once, a number from 1 to 10000000, and perhaps \
                  sliding, fixed or bucket"
                     .to_owned(),
             );

@@ -80,8 +80,15 @@ impl fmt::Debug for Secret {
 pub enum MailProvider {
     /// Keeps messages where `GET /api/v1/dev/mailbox` shows them.
     Development,
-    /// Resend's HTTP API, with its key.
-    Resend(Secret),
+    /// Sends each as JSON to a URL: Resend's API, Postmark's, or any that takes Resend's form.
+    Http {
+        /// Where to.
+        url: String,
+        /// What it knows us by.
+        token: Secret,
+        /// In Postmark's form instead of Resend's.
+        postmark: bool,
+    },
 }
 
 /// How passwords are looked up in known breaches.
@@ -136,6 +143,8 @@ pub struct Config {
     pub stripe_key: Option<Secret>,
     /// `STRIPE_API_BASE`
     pub stripe_api_base: String,
+    /// `BILLING_GRACE_DAYS`, in milliseconds.
+    pub billing_grace: i64,
     /// `EMAIL_PROVIDER`
     pub mail: MailProvider,
     /// `EMAIL_FROM`
@@ -156,6 +165,10 @@ pub struct Config {
     pub oauth: Vec<Provider>,
     /// `EXTERNAL_ISSUERS`, read by the one function that needs it.
     pub external_issuers: Option<Secret>,
+    /// `TRIAL_DAYS`, in milliseconds; 0 for no trials.
+    pub trial_life: i64,
+    /// `TRIAL_PLAN`
+    pub trial_plan: String,
     /// `DB_POOL_MAX`
     pub pool_max: usize,
     /// `MAX_BODY_BYTES`
@@ -213,6 +226,7 @@ impl Config {
             stripe_webhook_secrets: from.webhook_secrets(billing_enabled),
             stripe_key: from.stripe_key(billing_enabled, environment),
             stripe_api_base: from.stripe_base(),
+            billing_grace: from.span("BILLING_GRACE_DAYS", 14, 0..=90, DAY),
             mail_from: from.mail_from(&mail),
             mail,
             breach_check: from.breach_check(),
@@ -223,6 +237,8 @@ impl Config {
             session_max: from.span("SESSION_MAX_DAYS", 30, 1..=365, DAY),
             oauth: from.oauth_providers(),
             external_issuers: from.value("EXTERNAL_ISSUERS").map(Secret),
+            trial_life: from.span("TRIAL_DAYS", 14, 0..=365, DAY),
+            trial_plan: from.text("TRIAL_PLAN", "PROFESSIONAL"),
             pool_max: from.size("DB_POOL_MAX", 16, 1..=100),
             max_body_bytes: from.size("MAX_BODY_BYTES", 1_048_576, 1_024..=10_485_760),
             test_clock: from.test_clock(),

@@ -34,6 +34,11 @@ const SAMPLES: [&str; 10] = [
     "…",
 ];
 
+/// Where Resend takes mails.
+const RESEND: &str = "https://api.resend.com/emails";
+/// Where Postmark does.
+const POSTMARK: &str = "https://api.postmarkapp.com/email";
+
 impl Loader<'_> {
     /// A signing key: required everywhere, long and unlike a sample where strict.
     pub(super) fn key(&mut self, name: &str) -> Secret {
@@ -171,35 +176,54 @@ impl Loader<'_> {
     }
 
     pub(super) fn mail_provider(&mut self) -> MailProvider {
-        match self.value("EMAIL_PROVIDER").as_deref() {
+        let value = self.value("EMAIL_PROVIDER");
+        let (name, prefix, url) = match value.as_deref() {
             None | Some("development") => {
                 if self.strict {
                     self.problem("EMAIL_PROVIDER must name a provider that sends".to_owned());
                 }
-                MailProvider::Development
+                return MailProvider::Development;
             }
-            Some("resend") => self.resend(),
+            Some("resend") => ("RESEND_API_KEY", "re_", RESEND.to_owned()),
+            Some("postmark") => ("POSTMARK_SERVER_TOKEN", "", POSTMARK.to_owned()),
+            // Without an address it is as unsound as one of this machine.
+            Some("http") => {
+                let url = self.url("EMAIL_HTTP_URL", "http://127.0.0.1");
+                ("EMAIL_HTTP_TOKEN", "", url)
+            }
             Some(_) => {
-                self.problem("EMAIL_PROVIDER must be development or resend".to_owned());
-                MailProvider::Development
+                let rule = "EMAIL_PROVIDER must be development, resend, postmark or http";
+                self.problem(rule.to_owned());
+                return MailProvider::Development;
             }
+        };
+        let postmark = url == POSTMARK;
+        match self.mail_token(name, prefix) {
+            None => MailProvider::Development,
+            Some(token) => MailProvider::Http {
+                url,
+                token,
+                postmark,
+            },
         }
     }
 
-    fn resend(&mut self) -> MailProvider {
-        let name = "RESEND_API_KEY";
-        let Some(key) = self.value(name) else {
+    /// The token of a mail provider, whose keys begin with `prefix`.
+    fn mail_token(&mut self, name: &str, prefix: &str) -> Option<Secret> {
+        let Some(token) = self.value(name) else {
             self.problem(format!("{name} is not set"));
-            return MailProvider::Development;
+            return None;
         };
-        let own = key.strip_prefix("re_");
+        let own = token.strip_prefix(prefix);
         let whole = own.is_some_and(|own| own.chars().count() >= MIN_PROVIDER_CHARS);
-        if !is_header_value(&key) {
+        if !is_header_value(&token) {
             self.problem(format!("{name} must be one word of ASCII"));
         } else if !whole || own.is_none_or(is_sample) {
-            self.weakness(format!("{name} must be a whole key of Resend (re_…)"));
+            self.weakness(format!(
+                "{name} must be a whole key of the provider ({prefix}…)"
+            ));
         }
-        MailProvider::Resend(Secret(key))
+        Some(Secret(token))
     }
 }
 

@@ -80,6 +80,8 @@ fn each_bad_value_is_refused_by_name_and_never_shown() {
         ("SECURITY_CONTACT", "mailto:a@acme.test\nhunter2: x"),
         ("BILLING_ENABLED", "hunter2"),
         ("EMAIL_PROVIDER", "hunter2"),
+        ("TRIAL_DAYS", "hunter2"),
+        ("TRIAL_DAYS", "366"),
         ("FEATURES_DISABLED", "hunter2"),
         ("FEATURES_DISABLED", "jobs,hunter2"),
         // It has a variable of its own.
@@ -415,4 +417,52 @@ fn one_id_means_one_issuer_and_one_secret_one_purpose() {
         |secret: &str| format!(r#""id":"b","issuer":"i","audience":"a","secret":"{secret}""#);
     assert!(with(&shared("q1Zl8TjVnB5xWc2RyUo7KmPd4GhSf9Ae")));
     assert!(!with(&shared(good()["JWT_SECRET"])));
+}
+
+/// Rows: U-01 Q-04
+#[test]
+fn each_mail_provider_asks_for_what_it_needs() {
+    let token = "7c1f9e52-4b0d-48a6-9d3e-b15a2c8f6e70";
+    for (provider, set, missing) in [
+        (
+            "postmark",
+            vec![("POSTMARK_SERVER_TOKEN", token)],
+            "POSTMARK_SERVER_TOKEN",
+        ),
+        (
+            "http",
+            vec![
+                ("EMAIL_HTTP_URL", "https://mail.acme.test/send"),
+                ("EMAIL_HTTP_TOKEN", token),
+            ],
+            "EMAIL_HTTP_TOKEN",
+        ),
+    ] {
+        let mut values = good();
+        values.insert("EMAIL_PROVIDER", provider);
+        values.remove("RESEND_API_KEY");
+        let error = load(&values).unwrap_err().to_string();
+        assert!(error.contains(missing), "{error}");
+        values.extend(set.iter().copied());
+        let config = load(&values).unwrap();
+        assert!(config.warnings.is_empty(), "{:?}", config.warnings);
+        assert!(!format!("{config:?}").contains(token));
+        for (name, bad) in [
+            (missing, "hunter2"),
+            (missing, "hunter2-hunter2-hunter2 two words"),
+            ("EMAIL_HTTP_URL", "http://hunter2.test/send"),
+            ("EMAIL_HTTP_URL", "https://127.0.0.1/hunter2"),
+        ] {
+            if provider == "postmark" && name == "EMAIL_HTTP_URL" {
+                continue;
+            }
+            let mut values = values.clone();
+            values.insert(name, bad);
+            let error = load(&values).unwrap_err().to_string();
+            assert!(
+                error.contains(name) && !error.contains("hunter2"),
+                "{error}"
+            );
+        }
+    }
 }

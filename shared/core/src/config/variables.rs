@@ -140,14 +140,34 @@ pub const VARIABLES: &[Variable] = &[
         "another Stripe, for tests only",
     ),
     plain(
+        "BILLING_GRACE_DAYS",
+        "14",
+        "days for which a subscription that is past due keeps its plan, 0 to 90",
+    ),
+    plain(
         "EMAIL_PROVIDER",
         "development",
-        "development (messages are kept) or resend",
+        "development (messages are kept), resend, postmark or http",
     ),
     secret(
         "RESEND_API_KEY",
         Some(""),
         "re_…, for EMAIL_PROVIDER=resend",
+    ),
+    secret(
+        "POSTMARK_SERVER_TOKEN",
+        Some(""),
+        "for EMAIL_PROVIDER=postmark",
+    ),
+    plain(
+        "EMAIL_HTTP_URL",
+        "",
+        "for EMAIL_PROVIDER=http: where mails are sent as JSON; https in production",
+    ),
+    secret(
+        "EMAIL_HTTP_TOKEN",
+        Some(""),
+        "the bearer token for EMAIL_HTTP_URL",
     ),
     plain(
         "EMAIL_FROM",
@@ -199,6 +219,16 @@ pub const VARIABLES: &[Variable] = &[
         "SESSION_MAX_DAYS",
         "30",
         "days after which a session ends in any case, 1 to 365",
+    ),
+    plain(
+        "TRIAL_DAYS",
+        "14",
+        "days of the trial that a registration begins, 0 (none) to 365",
+    ),
+    plain(
+        "TRIAL_PLAN",
+        "PROFESSIONAL",
+        "the plan of trials; where there is no such plan there are no trials",
     ),
     plain(
         "DB_POOL_MAX",

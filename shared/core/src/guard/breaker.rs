@@ -4,6 +4,10 @@
 //! one call goes ahead as a probe, and its end closes or opens it. A state is a few numbers, so it
 //! can be told to other instances.
 
+use core::cell::Cell;
+
+use crate::metrics;
+use crate::port::Platform;
 use crate::time::{MINUTE, Millis, SECOND};
 
 /// When a breaker opens, and for how long.
@@ -102,6 +106,58 @@ impl Breaker {
     /// Whether anything of it still counts.
     pub(crate) const fn holds(&self, now: Millis) -> bool {
         now.since(self.changed_at).abs() < LIFE
+    }
+}
+
+/// The breaker of what every instance judges by itself, with the name that its metrics have.
+#[derive(Debug)]
+pub(crate) struct OwnBreaker {
+    pub(crate) name: &'static str,
+    rule: Rule,
+    breaker: Cell<Breaker>,
+}
+
+impl OwnBreaker {
+    pub(crate) fn new(name: &'static str, rule: Rule) -> Self {
+        let breaker = Cell::default();
+        Self {
+            name,
+            rule,
+            breaker,
+        }
+    }
+
+    /// What it is now.
+    pub(crate) fn state(&self, now: Millis) -> State {
+        self.breaker.get().state(self.rule, now)
+    }
+
+    /// Whether a call may be made.
+    pub(crate) fn admits<P: Platform>(&self, platform: &P) -> bool {
+        let mut breaker = self.breaker.get();
+        let admitted = breaker.admit(self.rule, platform.now());
+        self.breaker.set(breaker);
+        match admitted {
+            Ok(State::HalfOpen) => self.count(platform, State::HalfOpen),
+            Ok(_) => {}
+            Err(_) => metrics::count(platform, metrics::breaker_rejections(self.name)),
+        }
+        admitted.is_ok()
+    }
+
+    /// Takes the end of a call.
+    pub(crate) fn settle<P: Platform>(&self, platform: &P, failed: bool) {
+        let mut breaker = self.breaker.get();
+        let state = breaker.settle(self.rule, failed, platform.now());
+        self.breaker.set(breaker);
+        if let Some(state) = state {
+            self.count(platform, state);
+        }
+    }
+
+    fn count<P: Platform>(&self, platform: &P, state: State) {
+        let transition = metrics::breaker_transitions(self.name, state.name());
+        metrics::count(platform, transition);
     }
 }
 

@@ -14,8 +14,9 @@ crate::queries! {
     /// `?1` session, `?2` user, `?3` tenant, all three from a signed token.
     SESSION_STATE: CredentialQuery = "identity.session", concat!("
         SELECT m.role, t.plan_id, s.revoked_at, s.expires_at, u.disabled_at, t.deleted_at,
-            s.amr, t.mfa_required_for, p.features, ", crate::own_role_columns!("m"), ",
-            p.rate_limits AS plan_limits, t.rate_limits AS own_limits
+            s.amr, t.mfa_required_for,
+            p.features || COALESCE(' ' || t.features, '') AS features, ", crate::own_role_columns!("m"), ",
+            p.rate_limits AS plan_limits, t.rate_limits AS own_limits, t.trial_stage
         FROM sessions s
         JOIN users u ON u.id = s.user_id
         JOIN memberships m ON m.user_id = s.user_id AND m.tenant_id = s.tenant_id
@@ -26,8 +27,9 @@ crate::queries! {
     /// `?1` key id, `?2` hash of its secret.
     KEY_STATE: CredentialQuery = "identity.api_key", concat!("
         SELECT k.tenant_id, t.plan_id, k.scopes, k.user_id, k.revoked_at, k.expires_at, m.role,
-            u.disabled_at, t.deleted_at, k.networks, p.features, ", crate::own_role_columns!("m"), ",
-            p.rate_limits AS plan_limits, t.rate_limits AS own_limits
+            u.disabled_at, t.deleted_at, k.networks,
+            p.features || COALESCE(' ' || t.features, '') AS features, ", crate::own_role_columns!("m"), ",
+            p.rate_limits AS plan_limits, t.rate_limits AS own_limits, t.trial_stage
         FROM api_keys k
         JOIN tenants t ON t.id = k.tenant_id
         JOIN users u ON u.id = k.user_id
@@ -88,6 +90,16 @@ impl Credential {
             Self::None | Self::Service(_) => return [None, None],
         };
         columns.map(|at| rows.first()?.opt_text(at).ok()?)
+    }
+
+    /// Whether the tenant's trial has expired, by the same rows.
+    pub(crate) fn trial_over(&self, rows: &[Row]) -> bool {
+        let at = match self {
+            Self::Member(_) => 15,
+            _ => 17,
+        };
+        let stage = rows.first().and_then(|row| row.opt_text(at).ok());
+        stage == Some(Some("expired"))
     }
 
     /// The actor, if the rows of [`Self::state`] and the route's policy allow it to a client at

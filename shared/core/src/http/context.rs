@@ -3,7 +3,7 @@
 use core::cell::{Cell, RefCell};
 
 use super::credential::known_tenant;
-use super::error::{Code, Error, Interrupt};
+use super::error::{Code, Error, Interrupt, PLANS};
 use super::message::Request;
 use super::route::RouteInfo;
 use super::trace::RequestIds;
@@ -35,6 +35,8 @@ pub struct Meter {
     pub judged: Cell<bool>,
     /// How an attempt to sign in ended, where its status does not say.
     pub attempt: Cell<Option<&'static str>>,
+    /// Whether the caller's tenant had a trial, which has expired.
+    pub trial_over: Cell<bool>,
     /// What the request counted in, and by which limits it is judged.
     pub charge: RefCell<Option<Charge>>,
     /// What was counted on the way.
@@ -128,9 +130,32 @@ impl<P: Platform> Context<'_, P> {
         self.ready().map(|ready| &ready.config)
     }
 
+    /// Where the plans are shown, for who needs another one.
+    pub fn plans_url(&self) -> String {
+        let base = self.ready.map_or("", |ready| &ready.config.gateway_url);
+        [base, PLANS].concat()
+    }
+
     /// The text of the first `:` segment.
     pub fn param(&self) -> &str {
         self.params.first().copied().unwrap_or_default()
+    }
+
+    /// What the caller's `Idempotency-Key` means here: the same for the same caller, route and key,
+    /// and telling nothing of them.
+    pub fn idempotency_key(&self) -> Option<&str> {
+        self.claim.as_ref().map(|claim| claim.id.as_str())
+    }
+
+    /// The service that calls, as the audit log names it.
+    ///
+    /// # Errors
+    /// `AUTH_REQUIRED` for everybody else.
+    pub fn service(&self) -> Result<String, Error> {
+        match self.credential() {
+            Credential::Service(claims) => Ok(format!("service:{}", claims.caller)),
+            _ => Err(Error::new(Code::AuthRequired)),
+        }
     }
 
     /// What the request carried.
@@ -223,6 +248,7 @@ impl<P: Platform> Context<'_, P> {
         let actor = self
             .credential
             .judge(state, access, self.client, self.now)?;
+        self.meter.trial_over.set(self.credential.trial_over(state));
         // Last, so that only who may do it learns what the plan lacks.
         if let Some(feature) = self.route.plan {
             actor.needs(feature)?;
@@ -230,14 +256,28 @@ impl<P: Platform> Context<'_, P> {
         self.meter.judged.set(true);
         *self.meter.tenant.borrow_mut() = Some(actor.tenant.as_str().to_owned());
         if let (Credential::Key(key), Some(ready)) = (self.credential, self.ready) {
-            ready
-                .key_tenants
-                .borrow_mut()
-                .learn(&key.secret_hash, actor.tenant.as_str());
+            let tenant = || actor.tenant.as_str().to_owned();
+            let tenants = &ready.key_tenants;
+            tenants.borrow_mut().entry(key.secret_hash.clone(), tenant);
             uses::count(self.platform, &ready.uses, &key.id, self.now);
         }
         self.limit_again(state, written)?;
         Ok(actor)
+    }
+
+    /// The error as the caller is told: what a plan lacks or has used up, it lacks because of the trial
+    /// that has expired, if there was one.
+    pub(super) fn told(&self, error: Error) -> Error {
+        let of_plan = matches!(
+            error.code(),
+            Code::QuotaExceeded | Code::PlanUpgradeRequired
+        );
+        match self.ready {
+            Some(ready) if of_plan && self.meter.trial_over.get() => {
+                error.after_trial(&ready.config.frontend_url)
+            }
+            _ => error,
+        }
     }
 
     /// The tenant before the database was asked: signed in the token, or learnt from an earlier

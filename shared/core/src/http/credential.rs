@@ -108,7 +108,7 @@ fn is_scraper(ready: &Ready, token: &str) -> bool {
 pub(super) fn known_tenant(credential: &Credential, ready: &Ready) -> Option<String> {
     match credential {
         Credential::Member(claims) => Some(claims.tenant.clone()),
-        Credential::Key(key) => ready.key_tenants.borrow().get(&key.secret_hash),
+        Credential::Key(key) => ready.key_tenants.borrow().get(&key.secret_hash).cloned(),
         Credential::None | Credential::Service(_) => None,
     }
 }

@@ -4,7 +4,8 @@
 
 use super::context::{Context, Meter};
 use super::error::{Code, Error};
-use crate::guard::breaker::{DATABASE, State};
+use crate::app::Ready;
+use crate::guard::breaker::State;
 use crate::metrics;
 use crate::port::{Database as _, DatabaseError, Dialect, Platform};
 use crate::sql::{Row, Statement};
@@ -43,40 +44,48 @@ impl<P: Platform> Context<'_, P> {
     /// `UNAVAILABLE`
     fn reachable(&self, statements: &[Statement]) -> Result<&P::Database, Error> {
         check(statements)?;
-        if let Some(ready) = self.ready {
-            let mut breaker = ready.database.get();
-            let admitted = breaker.admit(DATABASE, self.platform.now());
-            ready.database.set(breaker);
-            match admitted {
-                Ok(State::HalfOpen) => self.count(metrics::breaker_transitions(NAME, "half_open")),
-                Ok(_) => {}
-                Err(_) => {
-                    self.count(metrics::breaker_rejections(NAME));
-                    return Err(Error::new(Code::Unavailable)
-                        .with_retry_after(2)
-                        .with_cause("the database cannot be reached; not asked for two seconds"));
-                }
-            }
+        let admits = |ready: &Ready| ready.database.admits(self.platform);
+        if !self.ready.is_none_or(admits) {
+            return Err(Error::new(Code::Unavailable)
+                .with_retry_after(2)
+                .with_cause("the database cannot be reached; not asked for two seconds"));
         }
         Meter::count(&self.meter.sql);
         Ok(self.platform.database()?)
     }
 
-    /// Takes the end of a call. Only a database that was not reached is a failure of its breaker: one
-    /// that refuses a statement works.
     fn settle(&self, error: Option<&DatabaseError>) {
-        if let Some(error) = error {
-            self.count(metrics::db_errors(error.kind()));
-        }
+        settle(self.platform, self.ready, error);
+    }
+}
+
+/// The rows of one statement, for what has to be known before there is a context and goes on without:
+/// nothing where the database does not work, which this is no probe of.
+pub(super) async fn ask<P: Platform>(
+    platform: &P,
+    ready: &Ready,
+    meter: &Meter,
+    statement: &Statement,
+) -> Option<Vec<Row>> {
+    if ready.database.state(platform.now()) != State::Closed {
+        return None;
+    }
+    let database = platform.database().ok()?;
+    Meter::count(&meter.sql);
+    let result = database.query(statement).await;
+    settle(platform, Some(ready), result.as_ref().err());
+    result.ok()
+}
+
+/// Takes the end of a call. Only a database that was not reached is a failure of its breaker: one
+/// that refuses a statement works.
+fn settle<P: Platform>(platform: &P, ready: Option<&Ready>, error: Option<&DatabaseError>) {
+    if let Some(error) = error {
+        metrics::count(platform, metrics::db_errors(error.kind()));
+    }
+    if let Some(ready) = ready {
         let failed = matches!(error, Some(DatabaseError::Unavailable(_)));
-        if let Some(ready) = self.ready {
-            let mut breaker = ready.database.get();
-            let state = breaker.settle(DATABASE, failed, self.platform.now());
-            ready.database.set(breaker);
-            if let Some(state) = state {
-                self.count(metrics::breaker_transitions(NAME, state.name()));
-            }
-        }
+        ready.database.settle(platform, failed);
     }
 }
 

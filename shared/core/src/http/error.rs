@@ -108,7 +108,9 @@ codes! {
     ApiKeyInvalid = "API_KEY_INVALID", 401, Auth, false, "This API key is not valid.";
     CredentialsInvalid = "CREDENTIALS_INVALID", 401, Auth, false, "E-mail address or password is wrong, or the address is not confirmed yet.";
     MfaCodeInvalid = "MFA_CODE_INVALID", 401, Auth, false, "This code is not right, or was used already.";
+    PaymentRefused = "PAYMENT_REFUSED", 402, Conflict, false, "The payment was refused; use another way to pay.";
     PlanUpgradeRequired = "PLAN_UPGRADE_REQUIRED", 402, Auth, false, "The plan does not have this; upgrade it.";
+    TrialExpired = "TRIAL_EXPIRED", 402, Auth, false, "The trial has ended, and the free plan does not have this; upgrade the plan.";
     Forbidden = "FORBIDDEN", 403, Auth, false, "You may not do this.";
     OauthEmailUnverified = "OAUTH_EMAIL_UNVERIFIED", 403, Auth, false, "The provider has not verified your e-mail address; verify it there, or sign in here and link the provider.";
     MfaRequired = "MFA_REQUIRED", 403, Auth, false, "This organization asks for a second factor: set one up at /api/v1/auth/mfa/start, or sign in again with yours.";
@@ -120,6 +122,7 @@ codes! {
     RouteNotFound = "ROUTE_NOT_FOUND", 404, NotFound, false, "There is nothing at this path; /docs shows every route.";
     FeatureDisabled = "FEATURE_DISABLED", 404, NotFound, false, "This is turned off here.";
     NotFound = "NOT_FOUND", 404, NotFound, false, "This does not exist.";
+    BillingObjectMissing = "BILLING_OBJECT_MISSING", 404, NotFound, false, "Stripe does not know this, or not any more.";
     MethodNotAllowed = "METHOD_NOT_ALLOWED", 405, Validation, false, "This path does not take this method.";
     RequestTimeout = "REQUEST_TIMEOUT", 408, Validation, true, "The request took too long to arrive; try again.";
     IdempotencyKeyReused = "IDEMPOTENCY_KEY_REUSED", 409, Conflict, false, "This Idempotency-Key was used for another request.";
@@ -138,12 +141,14 @@ codes! {
     Unavailable = "UNAVAILABLE", 503, Server, true, "This is not available at the moment; try again soon.";
     NotConfigured = "NOT_CONFIGURED", 503, Server, false, "This service is not set up completely; its operator finds the reason in the log.";
     BillingDisabled = "BILLING_DISABLED", 503, Server, false, "Billing is turned off here.";
+    BillingNotConfigured = "BILLING_NOT_CONFIGURED", 503, Server, false, "Payments are not set up here; the operator finds the reason in the log.";
     UpstreamTimeout = "UPSTREAM_TIMEOUT", 504, Server, true, "A service that this depends on did not answer in time; try again soon.";
+    UpstreamRefused = "UPSTREAM_REFUSED", 503, Server, false, "A service that this depends on refused the request; the operator finds the reason in the log.";
     UpstreamFailed = "UPSTREAM_FAILED", 503, Server, true, "A service that this depends on failed; try again soon.";
 }
 
 /// Where a client reads what each plan has.
-const PLANS: &str = "/api/v1/billing/plans";
+pub(super) const PLANS: &str = "/api/v1/billing/plans";
 
 /// An error on its way to the client, with what only the log may say.
 #[derive(Debug, Clone)]
@@ -208,6 +213,16 @@ impl Error {
             .with_message(rule)
             .with_member("feature", feature.name())
             .with_member("upgrade", PLANS)
+    }
+
+    /// The same, of a tenant whose trial has expired. What it tells for programs stays.
+    #[must_use]
+    pub(super) fn after_trial(mut self, frontend: &str) -> Self {
+        self.code = Code::TrialExpired;
+        self.message = None;
+        self.retry_after = None;
+        let url = [frontend, crate::trials::UPGRADE_PATH].concat();
+        self.with_member("upgrade_url", url)
     }
 
     /// A more exact message for the client. Never put stored or secret text here.
@@ -343,7 +358,7 @@ const fn challenge(code: Code) -> &'static str {
 impl From<DatabaseError> for Error {
     fn from(error: DatabaseError) -> Self {
         match error {
-            DatabaseError::Unavailable(_) => Self::new(Code::Unavailable)
+            DatabaseError::Unavailable(_) | DatabaseError::Busy(_) => Self::new(Code::Unavailable)
                 .with_retry_after(1)
                 .with_cause(error),
             DatabaseError::Refused(_) | DatabaseError::Shape(_) => {

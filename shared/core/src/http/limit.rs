@@ -3,13 +3,13 @@
 
 use super::context::{Context, Meter};
 use super::credential::{is_known, known_tenant};
+use super::database;
 use super::error::Error;
 use crate::app::Ready;
 use crate::guard::abuse::{self, LimitEvent};
-use crate::guard::breaker::{DATABASE, State};
 use crate::guard::identity::Credential;
 use crate::guard::rate_limit::{Caller, Charge, RateClass, charge, learn};
-use crate::port::{Database as _, Platform};
+use crate::port::Platform;
 use crate::sql::Row;
 use crate::time::Millis;
 
@@ -75,15 +75,7 @@ async fn ask<P: Platform>(
     if ready.limiter.borrow().is_fresh(own, now) || unknown && tries("unknown") > UNKNOWN_KEYS {
         return;
     }
-    let down = ready.database.get().state(DATABASE, platform.now()) != State::Closed;
-    if down {
-        return;
-    }
-    Meter::count(&meter.sql);
-    let Ok(database) = platform.database() else {
-        return;
-    };
-    let Ok(rows) = database.query(&state).await else {
+    let Some(rows) = database::ask(platform, ready, meter, &state).await else {
         return;
     };
     let limits = learn(platform, ready, credential, own, &rows, true, now);
@@ -93,7 +85,8 @@ async fn ask<P: Platform>(
         (credential, rows.first().map(|row| row.text(0)))
     {
         let tenants = &ready.key_tenants;
-        tenants.borrow_mut().learn(&key.secret_hash, tenant);
+        let known = || tenant.to_owned();
+        tenants.borrow_mut().entry(key.secret_hash.clone(), known);
         charged.undo(platform, ready).await;
         if let Some(anew) = charge(platform, ready, class, own, now, &meter.kv).await {
             *charged = anew;
@@ -141,6 +134,16 @@ impl<P: Platform> Context<'_, P> {
         }
         limit_met(self.platform, ready, &error, own, true, self.now);
         Ok(())
+    }
+}
+
+impl<P: Platform> Context<'_, P> {
+    /// Tells the client how its plan's quota stands: what is left, and in how many seconds it begins
+    /// anew; beside the rate limits, as a policy of its own.
+    pub fn tell_quota(&self, limit: i64, remaining: i64, reset: i64) {
+        if let Some(charged) = self.meter.charge.borrow_mut().as_mut() {
+            charged.quota = Some([limit, remaining, reset]);
+        }
     }
 }
 

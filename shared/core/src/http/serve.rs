@@ -227,7 +227,7 @@ async fn answer<F: Function, P: Platform, I: Incoming>(
             progress.replayed = true;
             checked.map(|()| reply)
         }
-        Err(Interrupt::Error(error)) => Err(error),
+        Err(Interrupt::Error(error)) => Err(cx.told(error)),
     }
 }
 

@@ -40,10 +40,7 @@ impl<P: Platform> Context<'_, P> {
                 (BY_ID.bind([actor.tenant.as_str().into()]), true)
             }
             Named::Id(id) if is_id("ten", &id) => (BY_ID.bind([id.into()]), true),
-            Named::Id(_) => {
-                let rule = "Must be the id of an organization (ten_…).";
-                return Err(Error::invalid(TENANT_HEADER, rule).into());
-            }
+            Named::Id(_) => return Err(no_tenant().into()),
             Named::Domain(domain) => (BY_DOMAIN.bind([domain.into()]), false),
         };
         let rows = self.query(statement).await?;
@@ -58,4 +55,25 @@ impl<P: Platform> Context<'_, P> {
         let name = row.text(1)?.to_owned();
         Ok(Some(Found { tenant, name }))
     }
+
+    /// The tenant that a service names, without asking the database: for statements that look for
+    /// themselves whether it is there.
+    ///
+    /// # Errors
+    /// `TENANT_REQUIRED` when none is named, or `VALIDATION` naming the header.
+    pub fn named_tenant(&self) -> Result<TenantId, Error> {
+        match (self.resolver)(self.credential(), self.request.headers) {
+            Named::Id(id) if is_id("ten", &id) => {
+                *self.meter.tenant.borrow_mut() = Some(id.clone());
+                Ok(TenantId::proven(&id))
+            }
+            Named::Id(_) => Err(no_tenant()),
+            _ => Err(Error::new(Code::TenantRequired)),
+        }
+    }
+}
+
+fn no_tenant() -> Error {
+    let rule = "Must be the id of an organization (ten_…).";
+    Error::invalid(TENANT_HEADER, rule)
 }

@@ -31,6 +31,8 @@ pub(crate) struct Target {
     patience_ms: u32,
     /// Attempts at most, for requests that may be repeated.
     attempts: u32,
+    /// Answers below 500 after which the same request may succeed.
+    busy: &'static [u16],
 }
 
 /// Providers to sign in through.
@@ -41,8 +43,12 @@ pub(crate) static ISSUER: Target = Target::new("token_issuer", 5_000, 2);
 pub(crate) static BREACHES: Target = Target::new("breach_check", 1_500, 2);
 /// The mail provider: what fails is repeated from the table of mails.
 pub(crate) static MAIL: Target = Target::new("mail", 10_000, 1);
-/// Stripe's API; what fails, Stripe delivers again.
-pub(crate) static STRIPE: Target = Target::new("stripe", 10_000, 2);
+/// Stripe's API. It answers 409 while the same key or object is at work, and 429 to too many at once
+/// (docs.stripe.com/error-low-level).
+pub(crate) static STRIPE: Target = Target {
+    busy: &[409, 429],
+    ..Target::new("stripe", 10_000, 3)
+};
 
 /// All of them.
 pub(crate) static TARGETS: [&Target; 5] = [&PROVIDER, &ISSUER, &BREACHES, &MAIL, &STRIPE];
@@ -56,6 +62,7 @@ impl Target {
             name,
             patience_ms,
             attempts,
+            busy: &[],
         }
     }
 
@@ -74,7 +81,8 @@ impl Target {
         self.request("POST", url, headers, body)
     }
 
-    const fn request(
+    /// A request by any method.
+    pub(crate) const fn request(
         &self,
         method: &'static str,
         url: String,
@@ -214,12 +222,13 @@ async fn attempts<P: Platform>(
     mut request: OutboundRequest,
 ) -> Result<OutboundResponse, Failure> {
     let started = cx.platform.now();
-    let harmless = matches!(request.method, "GET" | "HEAD")
+    let harmless = matches!(request.method, "GET" | "HEAD" | "DELETE")
         || request
             .headers
             .iter()
             .any(|(name, _)| *name == "idempotency-key");
     let mut left = if harmless { target.attempts } else { 1 };
+    let mut longer = 0_u32;
     loop {
         left = left.saturating_sub(1);
         let sent = cx.platform.outbound().send(request.clone()).await;
@@ -227,8 +236,13 @@ async fn attempts<P: Platform>(
         let took = cx.platform.now().since(started);
         cx.count(metrics::outbound_requests(target.name, outcome));
         // Whoever waited in vain has waited long enough.
-        let again = left > 0 && matches!(result, Err(Failure::Failed(_)));
-        let pause = pause(cx);
+        let again = match &result {
+            Ok(response) => target.busy.contains(&response.status),
+            Err(failure) => matches!(failure, Failure::Failed(_)),
+        };
+        let again = again && left > 0;
+        let pause = pause(cx) << longer;
+        longer = longer.saturating_add(1).min(4);
         let rest = i64::from(target.patience_ms)
             .saturating_sub(took)
             .saturating_sub(i64::from(pause));
@@ -258,7 +272,7 @@ fn judge(
     }
 }
 
-/// Between 50 and 114 milliseconds before the next attempt, so that those who failed together do not
+/// Between 50 and 114 milliseconds before the second attempt, each further pause twice as long, so that those who failed together do not
 /// come together again.
 fn pause<P: Platform>(cx: &Context<'_, P>) -> u32 {
     let mut random = [0];

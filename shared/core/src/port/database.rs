@@ -34,8 +34,11 @@ pub trait Database {
 /// reads it: conflicts that matter are read from rows (`ON CONFLICT … RETURNING`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DatabaseError {
-    /// No database could be reached, or it was too busy; the same call may succeed later.
+    /// No database could be reached, or it has no room; the same call may succeed later.
     Unavailable(String),
+    /// It was reached, and gave way to another request: a deadlock, a lock, a changed schema. Nothing
+    /// is left of the call, and the same one may succeed at once.
+    Busy(String),
     /// The database refused the statement or batch, which left nothing behind.
     Refused(String),
     /// A row did not have the shape that the code beside the statement expects.
@@ -47,6 +50,7 @@ impl DatabaseError {
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Unavailable(_) => "unavailable",
+            Self::Busy(_) => "busy",
             Self::Refused(_) => "refused",
             Self::Shape(_) => "shape",
         }
@@ -57,6 +61,7 @@ impl fmt::Display for DatabaseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unavailable(why) => write!(f, "database unavailable: {why}"),
+            Self::Busy(why) => write!(f, "database busy: {why}"),
             Self::Refused(why) => write!(f, "statement refused: {why}"),
             Self::Shape(why) => write!(f, "unexpected row: {why}"),
         }

@@ -12,6 +12,8 @@ use crate::time::Millis;
 pub trait KeyValue {
     /// Whether [`Self::add`] is atomic here. Where it is not (Workers KV), nobody calls it.
     const COUNTS: bool;
+    /// Whether it drops by itself what has expired, so that [`Self::sweep`] has nothing to do.
+    const EXPIRES: bool = false;
 
     /// The value, or `None` when there is none or it has expired.
     async fn get(&self, key: &str, now: Millis) -> Result<Option<String>, KeyValueError>;

@@ -116,10 +116,9 @@ fn value(value: ValueRef<'_>) -> Result<Value, DatabaseError> {
 fn classify(error: rusqlite::Error) -> DatabaseError {
     let why = error.to_string();
     match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => DatabaseError::Busy(why),
         Some(
-            ErrorCode::DatabaseBusy
-            | ErrorCode::DatabaseLocked
-            | ErrorCode::CannotOpen
+            ErrorCode::CannotOpen
             | ErrorCode::SystemIoFailure
             | ErrorCode::DiskFull
             | ErrorCode::OutOfMemory

@@ -52,7 +52,7 @@ impl Sqlite {
                 Err(Failure::Final(error)) => return Err(error),
                 Err(Failure::Busy(why)) => {
                     if !backoff.pause().await {
-                        return Err(DatabaseError::Unavailable(why));
+                        return Err(DatabaseError::Busy(why));
                     }
                 }
             }

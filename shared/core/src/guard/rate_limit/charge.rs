@@ -17,6 +17,8 @@ pub struct Charge {
     caller: Caller,
     counts: Vec<Counted>,
     now: Millis,
+    /// Of the plan: how much it allows, how much is left, and seconds until it begins anew.
+    pub(crate) quota: Option<[i64; 3]>,
 }
 
 #[derive(Debug)]
@@ -69,6 +71,7 @@ pub async fn charge<P: Platform>(
         caller,
         counts,
         now,
+        quota: None,
     })
 }
 
@@ -199,6 +202,10 @@ impl Charge {
             // Into a String it cannot fail.
             let _ = write!(policies, "{comma}\"{name}\";q={limit};w=60");
             let _ = write!(states, "{comma}\"{name}\";r={remaining};t={reset_seconds}");
+        }
+        if let Some([limit, remaining, reset]) = self.quota {
+            let _ = write!(policies, ", \"quota\";q={limit}");
+            let _ = write!(states, ", \"quota\";r={remaining};t={reset}");
         }
         vec![
             ("x-ratelimit-limit", counted.quota.limit.to_string()),

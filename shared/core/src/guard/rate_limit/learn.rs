@@ -23,10 +23,12 @@ pub(crate) fn learn<P: Platform>(
 ) -> Limits {
     let base = ready.config.limits;
     let mut limits = base;
-    for text in credential.limits(state).into_iter().flatten() {
-        match limits.with(text) {
-            Some(changed) => limits = changed,
-            None => unsound(platform, ready, text, now),
+    for (level, text) in ["plan", "tenant"].into_iter().zip(credential.limits(state)) {
+        for pair in text.unwrap_or_default().split(',') {
+            match limits.with(pair) {
+                Some(changed) => limits = changed,
+                None => unsound(platform, ready, level, pair, now),
+            }
         }
     }
     let keep = asked || limits != base;
@@ -35,13 +37,14 @@ pub(crate) fn learn<P: Platform>(
 }
 
 /// What somebody wrote into the database by hand must not stop requests; but they should know.
-fn unsound<P: Platform>(platform: &P, ready: &Ready, text: &str, now: Millis) {
+fn unsound<P: Platform>(platform: &P, ready: &Ready, level: &str, pair: &str, now: Millis) {
     metrics::count(platform, metrics::rate_limits_unsound());
     if !ready.limiter.borrow_mut().told_unsound() {
-        let what = "plans.rate_limits or tenants.rate_limits cannot be read, and is ignored";
+        let what = "a pair in the rate_limits of a plan or tenant cannot be read, and is ignored";
         Line::new(Level::Error, "rate_limits.unsound", now)
             .with("message", what)
-            .with("text", text.chars().take(100).collect::<String>())
+            .with("set_by", level)
+            .with("text", pair.chars().take(100).collect::<String>())
             .write(platform);
     }
 }

@@ -1,14 +1,12 @@
 //! What one isolate counts and has learnt.
 
-use std::collections::BTreeMap;
-
 use super::Caller;
 use super::decide::{Seen, cost};
 use super::policy::{Algorithm, Limits, Policy, Quota};
+use crate::generations::Generations;
 use crate::time::{Millis, SECOND};
 
-/// Counters in one generation. There are two: one that is used often is never forgotten, however many
-/// others come. (Not one map from which some are removed: that is 5 KB of code in each function.)
+/// Counters in one generation.
 const MAX_COUNTERS: usize = 5_000;
 
 /// Callers whose limits an isolate keeps at most.
@@ -27,8 +25,7 @@ const MAX_CREDIT: u32 = MERGE_COST.saturating_mul(100);
 /// The counters of one isolate.
 #[derive(Debug, Default)]
 pub struct Limiter {
-    counters: BTreeMap<(Policy, Caller), Counter>,
-    old: BTreeMap<(Policy, Caller), Counter>,
+    counters: Generations<(Policy, Caller), Counter, MAX_COUNTERS>,
     /// Requests that have not paid for a merge yet.
     credit: u32,
     /// Limits of callers that are not the defaults, and when the database said so; also the
@@ -76,14 +73,10 @@ impl Limiter {
         quota: Quota,
         now: Millis,
     ) -> (Seen, bool) {
-        if self.counters.len() >= MAX_COUNTERS {
-            self.old = core::mem::take(&mut self.counters);
-        }
         self.credit = self.credit.saturating_add(1).min(MAX_CREDIT);
-        let counter = self.counters.entry((policy, caller)).or_insert_with(|| {
-            let old = self.old.get(&(policy, caller)).copied();
-            old.unwrap_or(Counter::new(quota.algorithm))
-        });
+        let counter = self
+            .counters
+            .entry((policy, caller), || Counter::new(quota.algorithm));
         if counter.algorithm != quota.algorithm {
             *counter = Counter::new(quota.algorithm);
         }
@@ -103,7 +96,7 @@ impl Limiter {
 
     /// Takes back what [`Self::count`] counted, of a request that did not pass.
     pub(super) fn undo(&mut self, policy: Policy, caller: Caller, quota: Quota, seen: Seen) {
-        if let Some(counter) = self.counters.get_mut(&(policy, caller))
+        if let Some(counter) = self.counters.young_mut(&(policy, caller))
             && counter.seen.window == seen.window
             && counter.fresh > 0
         {
@@ -122,7 +115,7 @@ impl Limiter {
         window: i64,
         stored: i64,
     ) -> Option<(i64, u32)> {
-        let counter = self.counters.get_mut(&(policy, caller))?;
+        let counter = self.counters.young_mut(&(policy, caller))?;
         if counter.seen.window != window {
             return None;
         }
@@ -135,7 +128,7 @@ impl Limiter {
 
     /// The store has so many requests of ours now.
     pub(super) fn pushed(&mut self, policy: Policy, caller: Caller, window: i64, ours: u32) {
-        if let Some(counter) = self.counters.get_mut(&(policy, caller))
+        if let Some(counter) = self.counters.young_mut(&(policy, caller))
             && counter.seen.window == window
         {
             counter.fresh = counter.fresh.saturating_sub(ours);
@@ -187,9 +180,6 @@ impl Limiter {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.counters
-            .len()
-            .saturating_add(self.old.len())
-            .max(self.learnt.len())
+        self.counters.len().max(self.learnt.len())
     }
 }

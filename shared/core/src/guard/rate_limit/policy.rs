@@ -15,6 +15,8 @@ pub enum RateClass {
     Auth,
     /// What makes models work: jobs.
     Ai,
+    /// What moves money, or is on the way to it.
+    Payments,
 }
 
 impl RateClass {
@@ -27,6 +29,7 @@ impl RateClass {
             Self::Ingest => &[Policy::Ingest],
             Self::Auth => &[Policy::Auth, Policy::Global],
             Self::Ai => &[Policy::Ai, Policy::Global],
+            Self::Payments => &[Policy::Payments, Policy::Global],
         }
     }
 }
@@ -44,16 +47,19 @@ pub enum Policy {
     Auth,
     /// [`RateClass::Ai`]
     Ai,
+    /// [`RateClass::Payments`]
+    Payments,
 }
 
 impl Policy {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Global,
         Self::Write,
         Self::Ingest,
         Self::Auth,
         Self::Ai,
+        Self::Payments,
     ];
 
     /// The name in `RATE_LIMITS`, in the `RateLimit` fields and in metrics.
@@ -64,6 +70,7 @@ impl Policy {
             Self::Ingest => "ingest",
             Self::Auth => "auth",
             Self::Ai => "ai",
+            Self::Payments => "payments",
         }
     }
 }
@@ -123,7 +130,7 @@ pub struct Limits([Quota; Policy::ALL.len()]);
 impl Default for Limits {
     /// The FREE plan's limits.
     fn default() -> Self {
-        Self([100, 10, 600, 30, 20].map(Quota::sliding))
+        Self([100, 10, 600, 30, 20, 5].map(Quota::sliding))
     }
 }
 
@@ -197,6 +204,7 @@ mod tests {
         assert_eq!(of(Policy::Global), 100);
         assert_eq!(of(Policy::Write), 10);
         assert_eq!(of(Policy::Ai), 20);
+        assert_eq!(of(Policy::Payments), 5);
         for (number, policy) in Policy::ALL.into_iter().enumerate() {
             assert_eq!(policy as usize, number);
         }

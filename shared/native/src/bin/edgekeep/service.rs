@@ -1,7 +1,9 @@
 //! `edgekeep service-token` and `edgekeep tick`
 
 use clap::Args;
+use clap::builder::PossibleValuesParser;
 use edgekeep_core::auth::token::issue_service;
+use edgekeep_core::functions;
 use edgekeep_core::port::{Outbound as _, OutboundRequest};
 use edgekeep_native::{Client, now};
 
@@ -9,8 +11,8 @@ use crate::{Failure, app, print};
 
 #[derive(Debug, Args)]
 pub(crate) struct Token {
-    /// The function to call: auth, usage, billing, jobs, health or scheduler.
-    #[arg(long)]
+    /// The function to call.
+    #[arg(long, value_parser = PossibleValuesParser::new(functions::names()))]
     function: String,
     /// Who calls; it stands in the audit log.
     #[arg(long, default_value = "operator")]

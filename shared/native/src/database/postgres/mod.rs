@@ -176,21 +176,25 @@ fn classify(error: &Error) -> DatabaseError {
             DatabaseError::Refused(why)
         };
     };
-    let passing = [
+    let gave_way = [
         SqlState::T_R_SERIALIZATION_FAILURE,
         SqlState::T_R_DEADLOCK_DETECTED,
         SqlState::QUERY_CANCELED,
-        SqlState::CANNOT_CONNECT_NOW,
-        SqlState::ADMIN_SHUTDOWN,
-        SqlState::CRASH_SHUTDOWN,
-        SqlState::READ_ONLY_SQL_TRANSACTION,
         SqlState::LOCK_NOT_AVAILABLE,
         // The schema changed under a prepared statement; another connection prepares it anew.
         SqlState::FEATURE_NOT_SUPPORTED,
     ];
+    let passing = [
+        SqlState::CANNOT_CONNECT_NOW,
+        SqlState::ADMIN_SHUTDOWN,
+        SqlState::CRASH_SHUTDOWN,
+        SqlState::READ_ONLY_SQL_TRANSACTION,
+    ];
     // Classes 08 (connection) and 53 (resources).
     let class = state.code().get(..2).unwrap_or_default();
-    if passing.contains(state) || matches!(class, "08" | "53") {
+    if gave_way.contains(state) {
+        DatabaseError::Busy(why)
+    } else if passing.contains(state) || matches!(class, "08" | "53") {
         DatabaseError::Unavailable(why)
     } else {
         DatabaseError::Refused(why)

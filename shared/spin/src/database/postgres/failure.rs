@@ -57,15 +57,16 @@ impl Failure {
             // Deadlock and serialization failure: the transaction is undone, the next try is new.
             "40001" | "40P01" => Self {
                 again: true,
-                ..Self::new(DatabaseError::Unavailable(text))
+                ..Self::new(DatabaseError::Busy(text))
             },
             // Active, or failed, transaction that we did not begin.
             "25001" | "25P02" => Self {
                 leftover: true,
                 ..Self::new(DatabaseError::Refused(text))
             },
-            // Out of locks, time, memory or connections.
-            "55P03" | "57014" => Self::new(DatabaseError::Unavailable(text)),
+            // A lock that somebody else holds, or time.
+            "55P03" | "57014" => Self::new(DatabaseError::Busy(text)),
+            // Out of memory, room or connections.
             _ if code.starts_with("53") => Self::new(DatabaseError::Unavailable(text)),
             // Connection exceptions, shutdown, crash.
             _ if code.starts_with("08") || code.starts_with("57P") || code.starts_with("58") => {
