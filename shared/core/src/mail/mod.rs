@@ -3,6 +3,7 @@
 //! A queued mail holds no token: the token in its link is an HMAC that is made again whenever
 //! the mail is rendered. So no table ever holds one, and a leaked database confirms nobody.
 
+mod notices;
 mod send;
 mod templates;
 
@@ -13,6 +14,8 @@ use crate::sql::{Row, Statement, SystemQuery, Value};
 use crate::time::{DAY, Millis};
 
 pub use send::{due, soon};
+use templates::Letter;
+pub(crate) use templates::escaped;
 pub use templates::{Template, code, nonce, token};
 
 crate::queries! {
@@ -73,7 +76,7 @@ crate::queries! {
         DELETE FROM mails WHERE recipient = ?1 AND template = ?2 AND sent_at IS NULL";
     /// `?1` recipient.
     LATEST: SystemQuery = "mail.latest", "
-        SELECT id, recipient, template, subject_id, nonce, attempts, created_at FROM mails
+        SELECT id, recipient, template, subject_id, nonce, attempts, created_at, detail FROM mails
         WHERE recipient = ?1 ORDER BY created_at DESC, id DESC LIMIT 20";
     /// `?1` now, `?2` end of the lease, `?3` most. Whoever gets a row back sends it.
     LEASE: SystemQuery = "mail.lease", "
@@ -82,12 +85,12 @@ crate::queries! {
             WHERE leased_until <= ?1 AND sent_at IS NULL AND failed_at IS NULL
             ORDER BY leased_until LIMIT ?3)
             AND leased_until <= ?1
-        RETURNING id, recipient, template, subject_id, nonce, attempts, created_at";
+        RETURNING id, recipient, template, subject_id, nonce, attempts, created_at, detail";
     /// `?1` id, `?2` now, `?3` end of the lease.
     LEASE_ONE: SystemQuery = "mail.lease_one", "
         UPDATE mails SET leased_until = ?3, attempts = attempts + 1
         WHERE id = ?1 AND leased_until <= ?2 AND sent_at IS NULL AND failed_at IS NULL
-        RETURNING id, recipient, template, subject_id, nonce, attempts, created_at";
+        RETURNING id, recipient, template, subject_id, nonce, attempts, created_at, detail";
     /// `?1` id, `?2` now.
     SENT: SystemQuery = "mail.sent", "UPDATE mails SET sent_at = ?2, error = NULL WHERE id = ?1";
     /// `?1` id, `?2` why, `?3` the next attempt, `?4` when it was given up, or NULL.
@@ -191,17 +194,20 @@ pub fn latest_to(recipient: &str) -> Statement {
     LATEST.bind([recipient.into()])
 }
 
-/// The templates of the mails that a batch has queued; `rows` are what the statements returned.
+/// The templates of the mails that a batch has queued, once for each mail; `rows` are what the
+/// statements returned.
 pub(crate) fn queued<'a>(
     statements: &'a [Statement],
     rows: &'a [Vec<Row>],
 ) -> impl Iterator<Item = Template> + 'a {
-    let written = statements.iter().zip(rows).filter(|(statement, rows)| {
-        !rows.is_empty() && statement.query.name.starts_with("mail.queue")
-    });
-    written.filter_map(|(statement, _)| match statement.params.get(2) {
-        Some(Value::Text(name)) => Template::parse(name),
-        _ => None,
+    let written = statements.iter().zip(rows);
+    let queueing = written.filter(|(statement, _)| statement.query.name.starts_with("mail.queue"));
+    queueing.flat_map(|(statement, rows)| {
+        let template = match statement.params.get(2) {
+            Some(Value::Text(name)) => Template::parse(name),
+            _ => None,
+        };
+        rows.iter().filter_map(move |_| template)
     })
 }
 
@@ -224,12 +230,30 @@ pub struct Message {
     attempts: i64,
 }
 
-/// Makes the text of a queued mail.
+/// How notices read. Only what sends them has their texts: the functions that send a mail at once
+/// ([`soon`]) never send one of these.
+pub(crate) type Notices = fn(Template, &Ready, &str) -> Option<Letter>;
+
+/// Makes the text of any queued mail.
+///
+/// # Errors
+/// `INTERNAL` for a row that no build of ours wrote.
 pub fn render(ready: &Ready, row: &Row) -> Result<Message, Error> {
+    written(ready, row, notices::letter)
+}
+
+/// The same, where notices read as `notices` says.
+fn written(ready: &Ready, row: &Row, notices: Notices) -> Result<Message, Error> {
     let template = Template::parse(row.text(2)?);
-    let template = template.ok_or_else(|| DatabaseError::Shape("unknown template".to_owned()))?;
+    let unknown = || DatabaseError::Shape("unknown template".to_owned());
+    let template = template.ok_or_else(unknown)?;
     let token = token(ready, template, row.text(3)?, row.text(4)?);
-    let letter = template.letter(ready, &token, Millis(row.int(6)?));
+    let letter = match template.letter(ready, &token, Millis(row.int(6)?)) {
+        Some(letter) => letter,
+        None => {
+            notices(template, ready, row.opt_text(7)?.unwrap_or_default()).ok_or_else(unknown)?
+        }
+    };
     Ok(Message {
         id: row.text(0)?.to_owned(),
         recipient: row.text(1)?.to_owned(),

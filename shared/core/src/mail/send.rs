@@ -1,10 +1,10 @@
 //! Sending queued mails: at once after the response, and by the tick what that left behind.
 
-use serde_json::json;
+use serde_json::{Map, Value as Json, json};
 
-use super::{LEASE, LEASE_ONE, Message, NOT_SENT, SENT, render};
+use super::{LEASE, LEASE_ONE, Message, NOT_SENT, Notices, SENT, notices, written};
 use crate::app::Ready;
-use crate::config::MailProvider;
+use crate::config::{Config, MailProvider};
 use crate::http::{Context, Error, RouteInfo, in_background};
 use crate::metrics;
 use crate::outbound::{self, MAIL};
@@ -36,7 +36,8 @@ pub fn soon<P: Platform>(cx: &Context<'_, P>, id: &str) {
         in_background(&platform, &ROUTE, async |cx: &Context<'_, P>| {
             let now = if now > cx.now { now } else { cx.now };
             let lease = LEASE_ONE.bind([id.into(), now.into(), now.plus(LEASE_LIFE).into()]);
-            let sent = async { send_all(cx, cx.query(lease).await?).await };
+            // Nobody waits for a notice at a screen, so none is sent here.
+            let sent = async { send_all(cx, cx.query(lease).await?, |_, _, _| None).await };
             if let Err(error) = sent.await {
                 let cause = error.cause().unwrap_or(error.code().name());
                 cx.log(Level::Warn, "mail.send_failed", &[("cause", json!(cause))]);
@@ -65,7 +66,7 @@ pub async fn due<P: Platform>(cx: &Context<'_, P>) -> Result<u32, Error> {
             break;
         }
         tried = tried.saturating_add(u32::try_from(rows.len()).unwrap_or(u32::MAX));
-        sent = sent.saturating_add(send_all(cx, rows).await?);
+        sent = sent.saturating_add(send_all(cx, rows, notices::letter).await?);
     }
     Ok(sent)
 }
@@ -75,15 +76,18 @@ const fn sends(ready: &Ready) -> bool {
 }
 
 /// Sends leased mails one by one; returns how many the provider took.
-async fn send_all<P: Platform>(cx: &Context<'_, P>, rows: Vec<Row>) -> Result<u32, Error> {
+async fn send_all<P: Platform>(
+    cx: &Context<'_, P>,
+    rows: Vec<Row>,
+    notices: Notices,
+) -> Result<u32, Error> {
     let ready = cx.ready()?;
-    let MailProvider::Resend(key) = &ready.config.mail else {
-        return Ok(0);
-    };
     let mut sent: u32 = 0;
     for row in rows {
-        let message = render(ready, &row)?;
-        let request = resend(key.expose(), &ready.config.mail_from, &message);
+        let message = written(ready, &row, notices)?;
+        let Some(request) = request(&ready.config, &message) else {
+            return Ok(0);
+        };
         let failure = match outbound::call(cx, &MAIL, request).await {
             Ok(response) if response.status < 300 => None,
             Ok(response) => Some(format!("status {}", response.status)),
@@ -115,20 +119,43 @@ async fn send_all<P: Platform>(cx: &Context<'_, P>, rows: Vec<Row>) -> Result<u3
     Ok(sent)
 }
 
-/// Resend's `POST /emails`.
-fn resend(key: &str, from: &str, message: &Message) -> OutboundRequest {
-    let body = json!({
-        "from": from,
-        "to": [message.recipient],
-        "subject": message.subject,
-        "text": message.text,
-        "html": message.html,
-    });
-    let headers = vec![
-        ("authorization", format!("Bearer {key}")),
-        ("content-type", "application/json".to_owned()),
-        ("idempotency-key", message.id.clone()),
+/// The mail in the form of the provider that is configured; `None` for the one that keeps them.
+/// Nothing of it stands in a header but our own token and id, so no text can add one.
+fn request(config: &Config, message: &Message) -> Option<OutboundRequest> {
+    let MailProvider::Http {
+        url,
+        token,
+        postmark,
+    } = &config.mail
+    else {
+        return None;
+    };
+    let token = token.expose();
+    let (key, names) = if *postmark {
+        let names = ["From", "To", "Subject", "TextBody", "HtmlBody"];
+        (("x-postmark-server-token", token.to_owned()), names)
+    } else {
+        let names = ["from", "to", "subject", "text", "html"];
+        (("authorization", ["Bearer ", token].concat()), names)
+    };
+    let values = [
+        config.mail_from.as_str(),
+        message.recipient.as_str(),
+        message.subject,
+        message.text.as_str(),
+        message.html.as_str(),
     ];
-    let url = "https://api.resend.com/emails".to_owned();
-    MAIL.post(url, headers, body.to_string().into_bytes())
+    let mut body = Map::new();
+    for (name, value) in names.into_iter().zip(values) {
+        body.insert(name.to_owned(), value.into());
+    }
+    let headers = vec![
+        key,
+        ("content-type", "application/json".to_owned()),
+        // Whoever looks at it takes a mail once, however often it comes.
+        ("idempotency-key", message.id.clone()),
+        ("accept", "application/json".to_owned()),
+    ];
+    let body = Json::Object(body).to_string();
+    Some(MAIL.post(url.clone(), headers, body.into_bytes()))
 }

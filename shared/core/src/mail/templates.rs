@@ -28,6 +28,16 @@ pub enum Template {
     EmailChangeTaken,
     /// The account has another address now.
     EmailChanged,
+    /// The organisation's trial ends within three days.
+    TrialEnding,
+    /// The trial ends within a day.
+    TrialLastDay,
+    /// The trial has ended.
+    TrialExpired,
+    /// A payment was made.
+    PaymentPaid,
+    /// Usage has reached a share of the quota.
+    QuotaThreshold,
 }
 
 impl Template {
@@ -42,6 +52,11 @@ impl Template {
         Self::EmailChangeNew,
         Self::EmailChangeTaken,
         Self::EmailChanged,
+        Self::TrialEnding,
+        Self::TrialLastDay,
+        Self::TrialExpired,
+        Self::PaymentPaid,
+        Self::QuotaThreshold,
     ];
 
     /// The template of that name.
@@ -62,14 +77,20 @@ impl Template {
             Self::EmailChangeNew => "email_change_new",
             Self::EmailChangeTaken => "email_change_taken",
             Self::EmailChanged => "email_changed",
+            Self::TrialEnding => "trial_ending",
+            Self::TrialLastDay => "trial_last_day",
+            Self::TrialExpired => "trial_expired",
+            Self::PaymentPaid => "payment_paid",
+            Self::QuotaThreshold => "quota_threshold",
         }
     }
 
-    /// The text, as of the time when somebody asked for it.
-    pub(super) fn letter(self, ready: &Ready, token: &str, asked: Millis) -> Letter {
+    /// The text, as of the time when somebody asked for it; `None` for notices, which nobody
+    /// asks for ([`super::notices`]).
+    pub(super) fn letter(self, ready: &Ready, token: &str, asked: Millis) -> Option<Letter> {
         let config = &ready.config;
         let when = asked.minute();
-        match self {
+        Some(match self {
             Self::VerifyEmail => Letter {
                 subject: "Confirm your e-mail address",
                 before: format!(
@@ -189,7 +210,12 @@ impl Template {
                         and tell whoever runs this service at once."
                     .to_owned(),
             },
-        }
+            Self::TrialEnding
+            | Self::TrialLastDay
+            | Self::TrialExpired
+            | Self::PaymentPaid
+            | Self::QuotaThreshold => return None,
+        })
     }
 }
 
@@ -238,7 +264,7 @@ pub fn code(token: &str) -> String {
 }
 
 /// A mail's parts, from which both forms are made.
-pub(super) struct Letter {
+pub(crate) struct Letter {
     pub(super) subject: &'static str,
     pub(super) before: String,
     pub(super) link: Option<String>,
@@ -271,7 +297,7 @@ impl Letter {
     }
 }
 
-fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('>', "&gt;")
@@ -279,11 +305,11 @@ fn escaped(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::app::App;
 
-    fn app() -> App {
+    pub(crate) fn app() -> App {
         let key = |name: &str| match name {
             "ENVIRONMENT" => Some("test".to_owned()),
             "JWT_SECRET" | "JWT_REFRESH_SECRET" | "SERVICE_JWT_SECRET" => {
@@ -301,7 +327,11 @@ mod tests {
         let app = app();
         let ready = app.ready().unwrap();
         for &template in Template::ALL {
-            let letter = template.letter(ready, "tok-en_1", Millis(1_795_173_420_000));
+            let asked = template.letter(ready, "tok-en_1", Millis(1_795_173_420_000));
+            // Notices have their own test.
+            let Some(letter) = asked else {
+                continue;
+            };
             let (text, html) = (letter.text(), letter.html());
             for part in [&letter.before, &letter.after] {
                 assert!(text.contains(part.as_str()), "{text}");
