@@ -5,7 +5,6 @@ use serde_json::json;
 use super::store::SET_LIMITS;
 use crate::audit::Entry;
 use crate::fields::Fields;
-use crate::guard::identity::Credential;
 use crate::guard::rate_limit::Limits;
 use crate::http::{Code, Context, Error, Interrupt, Reply};
 use crate::port::Platform;
@@ -22,10 +21,7 @@ pub(super) async fn set<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Inter
         let rule = "Must be pairs such as global=600,write=60:bucket.";
         return Err(Error::invalid("rateLimits", rule).into());
     }
-    let Credential::Service(claims) = cx.credential() else {
-        return Err(Error::new(Code::AuthRequired).into());
-    };
-    let actor = format!("service:{}", claims.caller);
+    let actor = cx.service()?;
     let tenant = cx.require_tenant().await?.tenant;
     let entry = Entry {
         tenant: Some(tenant.as_str()),

@@ -7,6 +7,7 @@ use crate::http::{Context, Interrupt, Reply};
 use crate::port::{DatabaseError, Platform};
 use crate::tenancy::PlanFeatures;
 use crate::time::Millis;
+use crate::trials;
 
 /// The plans on offer; limits of `null` are unlimited.
 pub(super) async fn plans<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
@@ -32,7 +33,7 @@ pub(super) async fn plans<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Int
 /// The tenant's plan and, if it pays, its subscription.
 pub(super) async fn subscription<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
     let (actor, rows) = cx
-        .load(|tenant| vec![SUBSCRIPTION.bind(tenant, [])])
+        .load(|tenant| vec![SUBSCRIPTION.bind(tenant, []), trials::OWN.bind(tenant, [])])
         .await?;
     let time = |value: Option<i64>| value.map(|time| Millis(time).rfc3339());
     let subscription = match rows.first().and_then(|rows| rows.first()) {
@@ -45,7 +46,9 @@ pub(super) async fn subscription<P: Platform>(cx: &Context<'_, P>) -> Result<Rep
             "cancelAt": time(row.opt_int(4)?),
         }),
     };
+    let trial = rows.get(1).map_or(&[][..], Vec::as_slice);
+    let trial = trials::shown(trial, cx.now)?;
     Ok(Reply::ok(
-        &json!({"plan": actor.plan, "subscription": subscription}),
+        &json!({"plan": actor.plan, "subscription": subscription, "trial": trial}),
     ))
 }

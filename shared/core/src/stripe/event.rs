@@ -4,10 +4,11 @@
 
 use serde::Deserialize;
 
+use super::target::Names;
 use crate::http::{Code, Error};
 
-/// The version that refetched objects are asked for in.
-pub(super) const API_VERSION: &str = "2026-09-30.endive";
+/// The version of Stripe's API that this code speaks.
+pub const API_VERSION: &str = "2026-09-30.endive";
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Event {
@@ -18,6 +19,7 @@ pub(super) struct Event {
     pub(super) created: i64,
     #[serde(default)]
     pub(super) livemode: bool,
+    api_version: Option<String>,
     data: EventData,
 }
 
@@ -34,6 +36,7 @@ pub(super) struct Subscription {
     pub(super) customer: Option<String>,
     /// Unix seconds.
     pub(super) cancel_at: Option<i64>,
+    trial_end: Option<i64>,
     /// Where it stood before the items had it.
     current_period_end: Option<i64>,
     #[serde(default)]
@@ -63,7 +66,7 @@ struct Price {
 }
 
 /// Types that are told apart in metrics; each tenant's Stripe account sends what it is set to.
-const TYPES: [&str; 9] = [
+const TYPES: [&str; 15] = [
     "customer.subscription.created",
     "customer.subscription.updated",
     "customer.subscription.deleted",
@@ -73,6 +76,12 @@ const TYPES: [&str; 9] = [
     "checkout.session.completed",
     "invoice.paid",
     "invoice.payment_failed",
+    "invoice.finalized",
+    "charge.refunded",
+    "charge.dispute.created",
+    "charge.dispute.updated",
+    "charge.dispute.closed",
+    "payment_intent.succeeded",
 ];
 
 impl Event {
@@ -109,6 +118,24 @@ impl Event {
             .filter(|id| is_plain(id))
     }
 
+    /// What it tells of, in the shape of the pinned version.
+    ///
+    /// # Errors
+    /// `VALIDATION` when it has another shape.
+    pub(super) fn object<T: serde::de::DeserializeOwned>(&self) -> Result<T, Error> {
+        T::deserialize(&self.data.object).map_err(|error| {
+            Error::invalid("data.object", "Must be what the type says.").with_cause(error)
+        })
+    }
+
+    /// Whether it was made in another version than this code speaks. What its object looks like is
+    /// not known then.
+    pub(super) fn is_of_another_version(&self) -> bool {
+        self.api_version
+            .as_deref()
+            .is_some_and(|version| version != API_VERSION)
+    }
+
     /// The subscription in it.
     ///
     /// # Errors
@@ -134,7 +161,7 @@ impl Event {
 }
 
 /// Whether a text can be an id or a key of Stripe's, and be stored: not all JSON texts can.
-fn is_plain(text: &str) -> bool {
+pub(super) fn is_plain(text: &str) -> bool {
     (1..=255).contains(&text.len()) && !text.contains(char::is_control)
 }
 
@@ -168,10 +195,19 @@ impl Subscription {
         Ok(self)
     }
 
-    /// The tenant that the subscription was made for, from its metadata. Anybody's product may
-    /// write there, so what cannot be an id counts as nothing.
-    pub(super) fn tenant(&self) -> Option<&str> {
-        self.metadata.tenant_id.as_deref().filter(|id| is_plain(id))
+    /// Whose it may be, and the price's lookup key, which names the plan.
+    pub(super) fn names(&self) -> Names<'_> {
+        Names {
+            tenant: self.metadata.tenant_id.as_deref(),
+            customer: self.customer.as_deref(),
+            subscription: Some(&self.id),
+            lookup_key: self.lookup_key(),
+        }
+    }
+
+    /// When its trial ends, in Unix seconds.
+    pub(super) const fn trial_end(&self) -> Option<i64> {
+        self.trial_end
     }
 
     /// The price's lookup key, which names the plan.

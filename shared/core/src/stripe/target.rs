@@ -2,13 +2,50 @@
 
 use serde_json::json;
 
-use super::event::Subscription;
-use super::store::{HELD, LEAVE, PUT_STATUS, PUT_SUBSCRIPTION, SET_PLAN};
-use crate::http::Context;
+use super::event::{Subscription, is_plain};
+use super::money::millis;
+use super::store::{HELD, LEAVE, PUBLISH_CHANGED, PUT_STATUS, PUT_SUBSCRIPTION, SET_PLAN, TARGET};
+use crate::http::{Context, Error};
+use crate::outbox::{Event, Topic};
 use crate::port::{DatabaseError, Dialect, Level, Platform};
 use crate::sql::{Row, Statement};
 use crate::tenancy::TenantId;
-use crate::time::{Millis, SECOND};
+use crate::time::Millis;
+
+/// What may say whose something is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Names<'a> {
+    /// A tenant in metadata.
+    pub(super) tenant: Option<&'a str>,
+    /// A customer.
+    pub(super) customer: Option<&'a str>,
+    /// A subscription.
+    pub(super) subscription: Option<&'a str>,
+    /// A price's lookup key.
+    pub(super) lookup_key: Option<&'a str>,
+}
+
+impl Names<'_> {
+    /// The statement that looks them up; its row is a [`Target`].
+    pub(super) fn look_up(&self) -> Statement {
+        let Self {
+            tenant,
+            customer,
+            subscription,
+            lookup_key,
+        } = *self;
+        // Anybody's product may write there: what cannot be stored names nobody.
+        let [tenant, customer, lookup_key, subscription] =
+            [tenant, customer, lookup_key, subscription]
+                .map(|name| name.filter(|name| is_plain(name)));
+        TARGET.bind([
+            tenant.into(),
+            customer.into(),
+            lookup_key.into(),
+            subscription.into(),
+        ])
+    }
+}
 
 /// What the database knows of a subscription ([`super::store::TARGET`]).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -55,6 +92,12 @@ impl Target {
         })
     }
 
+    /// Whose it is, if it is anybody's.
+    pub(super) fn tenant(self) -> Option<TenantId> {
+        let tenant = self.named.or(self.holder).or(self.buyer);
+        tenant.map(TenantId::proven)
+    }
+
     /// Only an unknown subscription of ours that gives access needs a plan: an end is an end
     /// whatever its price is called, and a price without a plan is mostly another product's.
     pub(super) fn judge(self, subscription: &Subscription) -> Verdict {
@@ -88,6 +131,31 @@ impl Target {
 }
 
 impl Change {
+    /// Whether the row of `STATE` says the same already.
+    pub(super) fn is_known(
+        &self,
+        subscription: &Subscription,
+        row: Option<&Row>,
+    ) -> Result<bool, DatabaseError> {
+        let Some(row) = row else { return Ok(false) };
+        let plan = row.text(1)?;
+        Ok(row.text(0)? == self.tenant.as_str()
+            && self.plan.as_deref().is_none_or(|of| of == plan)
+            && row.text(2)? == subscription.status
+            && row.opt_int(3)? == subscription.period_end().map(millis)
+            && row.opt_int(4)? == subscription.cancel_at.map(millis))
+    }
+
+    /// The plan that it gives, if that is another one than before.
+    pub(super) fn plan(&self) -> Option<&str> {
+        self.plan.as_deref()
+    }
+
+    /// The tenant that has it then.
+    pub(super) const fn tenant(&self) -> &TenantId {
+        &self.tenant
+    }
+
     /// The statements, and what they are called in the inbox.
     pub(super) fn writes(
         &self,
@@ -96,9 +164,7 @@ impl Change {
         now: Millis,
         dialect: Dialect,
     ) -> (Vec<Statement>, &'static str) {
-        let millis = |seconds: Option<i64>| {
-            seconds.map(|s| s.clamp(0, 253_402_300_799).saturating_mul(SECOND))
-        };
+        let millis = |seconds: Option<i64>| seconds.map(millis);
         let id = subscription.id.as_str();
         let [status, end, cancel, version_at, at] = [
             subscription.status.as_str().into(),
@@ -132,6 +198,25 @@ impl Change {
             SET_PLAN.bind(&self.tenant, [customer.into(), now.into()]),
         ]);
         (writes, outcome)
+    }
+
+    /// The statement that publishes it, behind its [`Self::writes`], where they changed something.
+    pub(super) fn event<P: Platform>(
+        &self,
+        cx: &Context<'_, P>,
+        subscription: &Subscription,
+        version: i64,
+    ) -> Result<Statement, Error> {
+        let payload = json!({
+            "subscription": subscription.id,
+            "status": subscription.status.as_str(),
+            "plan": self.plan,
+        });
+        let event = Event::new(cx, Topic::SUBSCRIPTION_CHANGED, &payload)?;
+        let mut publish = event.publish_by(&PUBLISH_CHANGED, &self.tenant);
+        let of = [subscription.id.as_str().into(), version.into()];
+        publish.params.extend(of);
+        Ok(publish)
     }
 
     /// What an operator should know of a change that was applied.

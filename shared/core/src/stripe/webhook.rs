@@ -7,14 +7,14 @@
 
 use serde_json::json;
 
-use super::event::{API_VERSION, Event, Subscription};
+use super::event::{API_VERSION, Event};
 use super::signature;
-use super::store::{CLAIM, DONE, DONE_AT, RELEASE, TARGET};
-use super::target::{Target, Verdict};
-use crate::config::Environment;
+use super::store::{CLAIM, DONE, DONE_AT, RELEASE};
+use super::subject::{Subject, handle};
+use super::target::Target;
+use crate::config::{Config, Environment, Secret};
 use crate::http::{Code, Context, Error, Interrupt, Reply};
 use crate::metrics;
-use crate::outbound::{self, STRIPE};
 use crate::port::{DatabaseError, Level, Platform};
 use crate::sql::{Row, Statement};
 use crate::time::MINUTE;
@@ -23,7 +23,7 @@ use crate::time::MINUTE;
 const CLAIM_LIFE: i64 = MINUTE;
 
 /// An answer, and what became of the event: applied, ignored or duplicate.
-type Taken = (Reply, &'static str);
+pub(super) type Taken = (Reply, &'static str);
 
 /// `POST /webhooks/stripe`. Every 2xx means: durable and done, or done before.
 pub(super) async fn receive<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
@@ -62,15 +62,9 @@ fn read<P: Platform>(cx: &Context<'_, P>) -> Result<Event, Error> {
 
 /// The answer to an event, and in a word what became of it.
 async fn take<P: Platform>(cx: &Context<'_, P>, event: &Event) -> Result<Taken, Error> {
-    let config = cx.config()?;
-    let subscription = if event.is_subscription() {
-        Some(event.subscription()?)
-    } else {
-        None
-    };
-
+    let subject = Subject::of(event, cx.config()?.stripe_key.is_some())?;
     let mut statements = vec![claim(cx, event), DONE_AT.bind([event.id.as_str().into()])];
-    statements.extend(subscription.as_ref().map(target));
+    statements.extend(subject.names().map(|names| names.look_up()));
     let rows = cx.batch(&statements).await?;
     let [claimed, done, ..] = rows.as_slice() else {
         return Err(DatabaseError::Shape("two results were expected".to_owned()).into());
@@ -78,23 +72,44 @@ async fn take<P: Platform>(cx: &Context<'_, P>, event: &Event) -> Result<Taken, 
     if claimed.is_empty() {
         return repeated(done).map(|reply| (reply, "duplicate"));
     }
-    let test_in_production = config.environment == Environment::Production && !event.livemode;
-    let Some(subscription) = subscription.filter(|_| !test_in_production) else {
-        let outcome = if test_in_production {
-            "ignored: test mode"
-        } else {
-            "ignored: type"
-        };
-        return finish(cx, event, Vec::new(), outcome).await;
-    };
+    if event.is_of_another_version() {
+        let fields = [
+            ("event_id", json!(event.id)),
+            ("expected", json!(API_VERSION)),
+        ];
+        cx.log(Level::Warn, "stripe.other_version", &fields);
+    }
+    if let Some(why) = wrong_mode(cx.config()?, event) {
+        return finish(cx, event, Vec::new(), why).await;
+    }
     let target = rows.get(2).and_then(|rows| rows.first());
-    match apply(cx, event, subscription, target).await {
+    let target = target.map(Target::from_row).transpose()?;
+    match handle(cx, event, subject, target).await {
+        // Another account's, or made up. To refuse it would only bring it again.
+        Err(error) if error.code() == Code::BillingObjectMissing => {
+            finish(cx, event, Vec::new(), "ignored: Stripe does not know it").await
+        }
         Ok(taken) => Ok(taken),
         Err(error) => {
             // The claim would run out by itself; releasing it only makes the retry quicker.
             let _ = cx.query(RELEASE.bind([event.id.as_str().into()])).await;
             Err(error)
         }
+    }
+}
+
+/// Why an event is of the mode that this installation is not in, if it is: somebody's tests must not
+/// give plans, nor somebody's money be taken for tests.
+fn wrong_mode(config: &Config, event: &Event) -> Option<&'static str> {
+    let key = config.stripe_key.as_ref().map(Secret::expose);
+    let live = match key {
+        Some(key) => key.contains("_live_"),
+        None => config.environment == Environment::Production,
+    };
+    match (live, event.livemode) {
+        (true, false) => Some("ignored: test mode"),
+        (false, true) => Some("ignored: live mode"),
+        _ => None,
     }
 }
 
@@ -127,78 +142,8 @@ fn claim<P: Platform>(cx: &Context<'_, P>, event: &Event) -> Statement {
     ])
 }
 
-fn target(subscription: &Subscription) -> Statement {
-    TARGET.bind([
-        subscription.tenant().into(),
-        subscription.customer.as_deref().into(),
-        subscription.lookup_key().into(),
-        subscription.id.as_str().into(),
-    ])
-}
-
-async fn apply<P: Platform>(
-    cx: &Context<'_, P>,
-    event: &Event,
-    sent: Subscription,
-    target_row: Option<&Row>,
-) -> Result<Taken, Error> {
-    let (subscription, version) = current(cx, event, &sent).await?;
-    let moved = subscription != sent;
-    let fetched_target = if moved {
-        cx.query(target(&subscription)).await?
-    } else {
-        Vec::new()
-    };
-    let row = if moved {
-        fetched_target.first()
-    } else {
-        target_row
-    };
-    let row = row.ok_or_else(|| DatabaseError::Shape("no target".to_owned()))?;
-    match Target::from_row(row)?.judge(&subscription) {
-        Verdict::Ignore(why) => finish(cx, event, Vec::new(), why).await,
-        Verdict::NoPlan => {
-            let key = subscription.lookup_key().unwrap_or("none");
-            let why =
-                format!("no plan has the price's lookup key {key}; set plans.stripe_lookup_key");
-            Err(Error::new(Code::Unavailable)
-                .with_retry_after(60)
-                .with_cause(why))
-        }
-        Verdict::Apply(change) => {
-            let (writes, outcome) = change.writes(&subscription, version, cx.now, cx.dialect()?);
-            let taken = finish(cx, event, writes, outcome).await?;
-            change.tell(cx, &subscription);
-            Ok(taken)
-        }
-    }
-}
-
-/// The subscription's state, with the version that orders it: Stripe's own when a key is set,
-/// else what the event says.
-async fn current<P: Platform>(
-    cx: &Context<'_, P>,
-    event: &Event,
-    sent: &Subscription,
-) -> Result<(Subscription, i64), Error> {
-    let config = cx.config()?;
-    let Some(key) = &config.stripe_key else {
-        return Ok((sent.clone(), event.version()));
-    };
-    let asked_at = cx.platform.now();
-    let url = format!("{}/v1/subscriptions/{}", config.stripe_api_base, sent.id);
-    let headers = vec![
-        ("authorization", format!("Bearer {}", key.expose())),
-        ("stripe-version", API_VERSION.to_owned()),
-    ];
-    let body = outbound::fetch(cx, &STRIPE, url, headers).await?;
-    let fetched: Subscription = serde_json::from_slice(&body)
-        .map_err(|error| outbound::failed(&format!("Stripe's answer: {error}")))?;
-    Ok((fetched.checked()?, asked_at.0.saturating_mul(10)))
-}
-
 /// Applies and marks done, in one batch.
-async fn finish<P: Platform>(
+pub(super) async fn finish<P: Platform>(
     cx: &Context<'_, P>,
     event: &Event,
     mut writes: Vec<Statement>,
