@@ -1,4 +1,4 @@
-//! Usage events and totals: the deployable of [`edgekeep_core::usage::Usage`].
+//! Usage events: the deployable of [`edgekeep_core::usage::Usage`].
 
 #[cfg(all(target_family = "wasm", target_os = "wasi"))]
 mod spin;

@@ -4,51 +4,64 @@
 //! plain JSON (`id`, `meter`, `quantity`, `timestamp`). One, a list, or `{"events":[…]}`.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use serde_json::{Map, Value as Json};
 
 use crate::fields::not_json;
 use crate::http::{Code, Error};
 use crate::time::{DAY, MINUTE, Millis};
 
 /// Events a request may carry.
-pub(super) const MAX_EVENTS: usize = 1_000;
+pub(crate) const MAX_EVENTS: usize = 1_000;
 /// Largest quantity of one event; so that totals stay exact far beyond what a plan allows.
 const MAX_QUANTITY: i64 = 1_000_000_000;
 /// Oldest and youngest event, as for Stripe's meter events.
 const PAST: i64 = 35 * DAY;
 const FUTURE: i64 = 5 * MINUTE;
 const MAX_TEXT: usize = 200;
+/// Members of an event's data that are kept.
+const MAX_PROPERTIES: usize = 20;
 
 /// An event that is good to store.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Event {
-    pub(super) source: String,
-    pub(super) id: String,
-    pub(super) meter: String,
-    pub(super) quantity: i64,
-    pub(super) subject: Option<String>,
-    pub(super) occurred_at: Millis,
+pub(crate) struct Event {
+    pub(crate) source: String,
+    pub(crate) id: String,
+    pub(crate) meter: String,
+    pub(crate) quantity: i64,
+    pub(crate) subject: Option<String>,
+    pub(crate) occurred_at: Millis,
+    /// A JSON object of texts and whole numbers, to group and measure by.
+    pub(crate) properties: Option<String>,
+    /// The id of the event of the same source whose quantity this one mends.
+    pub(crate) corrects: Option<String>,
 }
 
 impl Event {
     /// What tells it from others of its tenant.
-    pub(super) fn name(&self) -> (&str, &str) {
+    pub(crate) fn name(&self) -> (&str, &str) {
         (&self.source, &self.id)
+    }
+
+    /// Whether it has what few events have.
+    pub(crate) fn has_more(&self) -> bool {
+        self.properties.is_some() || self.corrects.is_some()
     }
 }
 
 /// Why an event is not good.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(super) struct Refusal {
-    pub(super) field: &'static str,
+pub(crate) struct Refusal {
+    pub(crate) field: &'static str,
     #[serde(rename = "message")]
-    pub(super) rule: String,
+    pub(crate) rule: String,
 }
 
 /// An item of a request: the event, or why it is none, with the id as far as it could be read.
-pub(super) type Item = Result<Event, (Option<String>, Refusal)>;
+pub(crate) type Item = Result<Event, (Option<String>, Refusal)>;
 
 #[derive(Deserialize)]
 struct Wrapped<'a> {
@@ -69,6 +82,8 @@ struct Raw<'a> {
     time: Option<Cow<'a, str>>,
     timestamp: Option<Cow<'a, str>>,
     quantity: Option<&'a RawValue>,
+    corrects: Option<Cow<'a, str>>,
+    properties: Option<&'a RawValue>,
     data: Option<&'a RawValue>,
 }
 
@@ -82,7 +97,7 @@ struct Data<'a> {
 ///
 /// # Errors
 /// When the body as a whole is no list of events: not JSON, empty, or too many.
-pub(super) fn read(body: &[u8], now: Millis) -> Result<Vec<Item>, Error> {
+pub(crate) fn read(body: &[u8], now: Millis) -> Result<Vec<Item>, Error> {
     let text = core::str::from_utf8(body)
         .map_err(|_| Error::new(Code::InvalidJson).with_message("The body is not UTF-8 text."))?;
     let raw: &RawValue = serde_json::from_str(text).map_err(|error| not_json(&error))?;
@@ -145,21 +160,24 @@ fn check(raw: Raw<'_>, now: Millis) -> Result<Event, Refusal> {
     } else {
         ("timestamp", raw.timestamp)
     };
-    let quantity = if cloud {
-        from_data(raw.data)?
+    let (quantity, properties) = if cloud {
+        (from_data(raw.data)?, raw.data)
     } else {
-        raw.quantity
+        (raw.quantity, raw.properties)
     };
+    let corrects = raw.corrects.map(|id| plain("corrects", id)).transpose()?;
     Ok(Event {
         source,
         id: required("id", raw.id)?,
         meter: required(meter_field, meter)?,
-        quantity: read_quantity(quantity)?,
+        quantity: read_quantity(quantity, corrects.is_some())?,
         subject: raw
             .subject
             .map(|subject| plain("subject", subject))
             .transpose()?,
         occurred_at: read_time(time_field, time, now)?,
+        properties: properties.map(read_properties).transpose()?.flatten(),
+        corrects,
     })
 }
 
@@ -188,15 +206,70 @@ fn plain(field: &'static str, value: Cow<'_, str>) -> Result<String, Refusal> {
     }
 }
 
-fn read_quantity(raw: Option<&RawValue>) -> Result<i64, Refusal> {
-    let Some(raw) = raw else { return Ok(1) };
+/// A correction says by how much, and that may be less than nothing.
+fn read_quantity(raw: Option<&RawValue>, correction: bool) -> Result<i64, Refusal> {
+    let least = if correction { -MAX_QUANTITY } else { 0 };
+    let Some(raw) = raw else {
+        return if correction {
+            Err(refusal("quantity", "Is required of a correction."))
+        } else {
+            Ok(1)
+        };
+    };
     match serde_json::from_str::<i64>(raw.get()) {
-        Ok(quantity) if (0..=MAX_QUANTITY).contains(&quantity) => Ok(quantity),
+        Ok(quantity) if (least..=MAX_QUANTITY).contains(&quantity) => Ok(quantity),
         _ => Err(refusal(
             "quantity",
-            format!("Must be a whole number from 0 to {MAX_QUANTITY}."),
+            format!("Must be a whole number from {least} to {MAX_QUANTITY}."),
         )),
     }
+}
+
+/// What is kept of an event's data: members with a plain name whose value is a short text, a whole
+/// number that a quantity may be, or true or false, which are kept as texts; at most
+/// [`MAX_PROPERTIES`], the first by name. The rest is the sender's own.
+fn read_properties(raw: &RawValue) -> Result<Option<String>, Refusal> {
+    // The usual data is a quantity and nothing else.
+    if raw.get().bytes().filter(|byte| *byte == b':').count() < 2
+        && raw.get().contains("\"quantity\"")
+    {
+        return Ok(None);
+    }
+    let members: BTreeMap<String, Json> =
+        serde_json::from_str(raw.get()).map_err(|_| refusal("properties", "Must be an object."))?;
+    let kept = members.into_iter().filter_map(|(name, value)| {
+        let value = keep(value)?;
+        (name != "quantity" && is_property(&name)).then_some((name, value))
+    });
+    let kept: Map<String, Json> = kept.take(MAX_PROPERTIES).collect();
+    Ok((!kept.is_empty()).then(|| Json::Object(kept).to_string()))
+}
+
+fn keep(value: Json) -> Option<Json> {
+    match value {
+        Json::Bool(yes) => Some(if yes { "true" } else { "false" }.into()),
+        Json::Number(number) => {
+            let number = number.as_i64()?;
+            (-MAX_QUANTITY..=MAX_QUANTITY)
+                .contains(&number)
+                .then(|| number.into())
+        }
+        Json::String(text) => {
+            let sound = text.len() <= MAX_TEXT && !text.chars().any(char::is_control);
+            sound.then_some(Json::String(text))
+        }
+        _ => None,
+    }
+}
+
+/// Whether a property may be called so: letters, digits and underscores, which mean the same to every
+/// database.
+pub(crate) fn is_property(name: &str) -> bool {
+    name.len() <= 64
+        && name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
 fn read_time(
@@ -245,6 +318,48 @@ mod tests {
         .unwrap();
         assert_eq!(plain, cloud);
         assert_eq!((plain.quantity, plain.occurred_at), (3, NOW));
+    }
+
+    #[test]
+    fn data_is_kept_as_far_as_every_database_reads_it_alike() {
+        let event = one(
+            r#"{"specversion":"1.0","id":"1","source":"web","type":"calls","data":{"quantity":3,
+            "model":"a\"b","tokens":12,"cached":true,"deep":{"x":1},"none":null,"part":1.5,
+            "big":9007199254740993,"odd name":"x","line":"a\nb"}}"#,
+        )
+        .unwrap();
+        assert_eq!(
+            event.properties.as_deref(),
+            Some(r#"{"cached":"true","model":"a\"b","tokens":12}"#)
+        );
+        let event = one(r#"{"id":"1","meter":"m","properties":{"quantity":7}}"#).unwrap();
+        assert_eq!((event.quantity, event.properties), (1, None));
+        let event = one(r#"{"id":"1","meter":"m","properties":{"region":"eu"}}"#).unwrap();
+        assert_eq!(event.properties.as_deref(), Some(r#"{"region":"eu"}"#));
+        assert_eq!(
+            field(r#"{"id":"1","meter":"m","properties":[1,2]}"#),
+            "properties"
+        );
+    }
+
+    /// Rows: J-03
+    #[test]
+    fn only_corrections_take_away() {
+        let event = one(r#"{"id":"2","meter":"m","quantity":-5,"corrects":"1"}"#).unwrap();
+        assert_eq!((event.quantity, event.corrects.as_deref()), (-5, Some("1")));
+        assert_eq!(field(r#"{"id":"2","meter":"m","quantity":-5}"#), "quantity");
+        assert_eq!(
+            field(r#"{"id":"2","meter":"m","corrects":"1"}"#),
+            "quantity"
+        );
+        assert_eq!(
+            field(r#"{"id":"2","meter":"m","quantity":-1000000001,"corrects":"1"}"#),
+            "quantity"
+        );
+        assert_eq!(
+            field(r#"{"id":"2","meter":"m","quantity":1,"corrects":""}"#),
+            "corrects"
+        );
     }
 
     #[test]

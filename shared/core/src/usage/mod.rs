@@ -1,10 +1,11 @@
-//! Usage metering: events in, totals out, quotas in between.
+//! Usage metering, the way in: events that are counted once, against the quota.
 
-mod event;
-mod ingest;
+pub(crate) mod event;
+pub(crate) mod ingest;
+mod list;
+pub(crate) mod quota;
 mod routes;
-mod store;
-mod summary;
+pub(crate) mod store;
 
 pub use routes::Usage;
 pub(crate) use store::QUERIES;

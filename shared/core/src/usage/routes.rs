@@ -1,6 +1,6 @@
 //! The usage function's table.
 
-use super::{ingest, summary};
+use super::{ingest, list};
 use crate::config::Feature;
 use crate::guard::rate_limit::RateClass;
 use crate::http::{Access, Context, Function, Interrupt, Kind, Reply, Route};
@@ -8,7 +8,7 @@ use crate::metrics;
 use crate::port::Platform;
 use crate::tenancy::{ApiScope, Permission};
 
-/// Usage events and their totals.
+/// Usage events.
 #[derive(Debug)]
 pub struct Usage;
 
@@ -17,9 +17,17 @@ pub struct Usage;
 pub enum Action {
     /// Take events.
     Ingest,
-    /// Totals of a month.
-    Summary,
+    /// Show them.
+    Events,
+    /// Take events from another service, for a tenant.
+    Record,
 }
+
+/// The content types of CloudEvents 1.0 in JSON.
+const CLOUD_EVENTS: [&str; 2] = [
+    "application/cloudevents+json",
+    "application/cloudevents-batch+json",
+];
 
 impl Function for Usage {
     type Action = Action;
@@ -33,29 +41,40 @@ impl Function for Usage {
         )
         .feature(Feature::Usage)
         .rate(RateClass::Ingest)
-        .media_types(&[
-            "application/cloudevents+json",
-            "application/cloudevents-batch+json",
-        ]),
+        .media_types(&CLOUD_EVENTS),
         Route::get(
-            "/api/v1/usage/summary",
-            "usage.summary",
-            Action::Summary,
+            "/api/v1/usage/events",
+            "usage.events",
+            Action::Events,
             Access::MemberOrKey(Permission::UsageRead, ApiScope::UsageRead),
         )
         .feature(Feature::Usage),
+        Route::post(
+            "/api/v1/usage/record",
+            "usage.record",
+            Action::Record,
+            Access::Service,
+        )
+        .feature(Feature::Usage)
+        .rate(RateClass::Ingest)
+        .media_types(&CLOUD_EVENTS),
     ];
 
     async fn handle<P: Platform>(action: Action, cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
         match action {
-            Action::Ingest => {
-                let outcome = ingest::ingest(cx).await;
-                cx.count(metrics::usage_recording_attempts(result(&outcome)));
-                outcome
-            }
-            Action::Summary => summary::summary(cx).await,
+            Action::Ingest => counted(cx, ingest::ingest(cx).await),
+            Action::Record => counted(cx, ingest::record(cx).await),
+            Action::Events => list::events(cx).await,
         }
     }
+}
+
+fn counted<P: Platform>(
+    cx: &Context<'_, P>,
+    outcome: Result<Reply, Interrupt>,
+) -> Result<Reply, Interrupt> {
+    cx.count(metrics::usage_recording_attempts(result(&outcome)));
+    outcome
 }
 
 /// What became of a request with events, as a label.

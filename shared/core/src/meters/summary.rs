@@ -2,10 +2,12 @@
 
 use serde_json::{Value as Json, json};
 
-use super::store::{QUOTA, TOTALS};
+use super::store::TOTALS;
 use crate::http::{Context, Error, Interrupt, Reply};
 use crate::port::{DatabaseError, Platform};
 use crate::time::Millis;
+use crate::usage::quota::Quota;
+use crate::usage::store::QUOTA;
 
 /// `GET /api/v1/usage/summary?month=2026-11`; without a month the current one. The quota counts
 /// events by the month they were received in, the totals by the month they happened in.
@@ -30,7 +32,7 @@ pub(super) async fn summary<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, I
     let quota = quota
         .first()
         .ok_or_else(|| DatabaseError::Shape("no tenant".to_owned()))?;
-    let (used, limit) = (quota.int(0)?, quota.opt_int(1)?);
+    let quota = Quota::read(quota)?;
     let meters = totals
         .iter()
         .map(|row| {
@@ -39,15 +41,15 @@ pub(super) async fn summary<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, I
         .collect::<Result<Vec<Json>, DatabaseError>>()?;
     Ok(Reply::ok(&json!({
         "month": month,
-        "events": used,
-        "limit": limit,
-        "remaining": limit.map(|limit| limit.saturating_sub(used).max(0)),
+        "events": quota.used,
+        "limit": quota.limit,
+        "remaining": quota.remaining(),
         "meters": meters,
     })))
 }
 
 /// First moment of a month and of the next.
-fn bounds(month: &str) -> Option<(Millis, Millis)> {
+pub(crate) fn bounds(month: &str) -> Option<(Millis, Millis)> {
     let (year, number) = month.split_once('-')?;
     if year.len() != 4 || number.len() != 2 {
         return None;
