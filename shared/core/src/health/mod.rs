@@ -1,7 +1,6 @@
 //! Probes for orchestrators and people, and the API's own description.
 
 mod checks;
-mod documents;
 mod routes;
 
 pub(crate) use checks::QUERIES;

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{checks, documents};
+use super::checks;
 use crate::config::Feature;
 use crate::guard::rate_limit::RateClass;
 use crate::http::{Access, Code, Context, Error, Function, Interrupt, Reply, Route};
@@ -28,10 +28,6 @@ pub enum Action {
     SloHealth,
     /// Which variables are set.
     Environment,
-    /// The API's description for machines.
-    OpenApi,
-    /// The API's description for people.
-    Docs,
     /// Counters and gauges.
     Metrics,
 }
@@ -51,13 +47,6 @@ impl Function for Health {
             Action::Environment,
             Access::Service,
         ),
-        Route::get(
-            "/openapi.json",
-            "docs.openapi",
-            Action::OpenApi,
-            Access::Public,
-        ),
-        Route::get("/docs", "docs.page", Action::Docs, Access::Public),
         Route::get(
             "/metrics",
             "metrics.scrape",
@@ -87,8 +76,6 @@ impl Function for Health {
             }
             Action::Metrics => metrics::scrape(cx).await,
             Action::Details => Ok(checks::details(cx).await),
-            Action::OpenApi => Ok(documents::openapi(cx)?),
-            Action::Docs => Ok(documents::page(cx)?),
             Action::Environment => {
                 let config = cx.config()?;
                 let variables: Map<String, Value> = cx
