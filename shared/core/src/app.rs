@@ -1,7 +1,6 @@
 //! What one isolate keeps between requests.
 
 use core::cell::{Cell, OnceCell, RefCell};
-use std::collections::BTreeMap;
 
 use crate::audit::AuditKeys;
 use crate::auth::oauth::Issuer;
@@ -9,9 +8,12 @@ use crate::auth::password::Memory;
 use crate::auth::token::{TokenCache, TokenKeys};
 use crate::cache::Cache;
 use crate::config::{Config, ConfigError, VARIABLES};
+use crate::generations::Generations;
 use crate::guard::abuse::Watch;
-use crate::guard::breaker::Breaker;
+use crate::guard::breaker::{DATABASE, KEY_VALUE, OwnBreaker};
 use crate::guard::rate_limit::Limiter;
+use crate::http::database;
+use crate::key_value;
 use crate::metrics::Metrics;
 use crate::organizations::api_keys::uses::Uses;
 use crate::outbound::Breakers;
@@ -43,8 +45,10 @@ pub struct Ready {
     pub warned: Cell<bool>,
     /// Whether the log says that a proxy seems to stand in front.
     pub proxy_warned: Cell<bool>,
-    /// Tenants of API keys that this isolate has let in.
-    pub key_tenants: RefCell<KeyTenants>,
+    /// Which tenant an API key belongs to, by the hash of its secret. A key never changes its tenant, so
+    /// this is never stale; whether the key still holds is asked every time. Only keys that were let
+    /// in may come here: anybody can make up others, and they would push out those that count.
+    pub key_tenants: RefCell<Generations<String, String, 2_048>>,
     /// Issuers whose tokens are exchanged, or what is wrong with their list.
     pub issuers: OnceCell<Result<Vec<Issuer>, String>>,
     /// Documents of providers and issuers.
@@ -54,45 +58,13 @@ pub struct Ready {
     /// Which of the services that we call fail.
     pub breakers: RefCell<Breakers>,
     /// Whether the key-value store fails.
-    pub(crate) key_value: Cell<Breaker>,
+    pub(crate) key_value: OwnBreaker,
     /// Whether the database cannot be reached.
-    pub(crate) database: Cell<Breaker>,
+    pub(crate) database: OwnBreaker,
     /// What was counted and is not written yet.
     pub metrics: RefCell<Metrics>,
     /// Where passwords are hashed.
     pub(crate) hashing: Memory,
-}
-
-/// Which tenant an API key belongs to, by the hash of its secret. A key never changes its
-/// tenant, so this is never stale; whether the key still holds is asked every time.
-#[derive(Debug, Default)]
-pub struct KeyTenants {
-    young: BTreeMap<String, String>,
-    old: BTreeMap<String, String>,
-}
-
-impl KeyTenants {
-    /// Keys in one generation. There are two: a key that was used since the last change of
-    /// generation is never forgotten, however many others come.
-    const MAX: usize = 2_048;
-
-    /// The tenant, if this key was let in before.
-    pub fn get(&self, secret_hash: &str) -> Option<String> {
-        let young = self.young.get(secret_hash);
-        young.or_else(|| self.old.get(secret_hash)).cloned()
-    }
-
-    /// Remembers a key that was let in. Keys that were not must not come here: anybody can make
-    /// them up, and they would push out those that count by themselves.
-    pub fn learn(&mut self, secret_hash: &str, tenant: &str) {
-        if self.young.contains_key(secret_hash) {
-            return;
-        }
-        if self.young.len() >= Self::MAX {
-            self.old = core::mem::take(&mut self.young);
-        }
-        self.young.insert(secret_hash.to_owned(), tenant.to_owned());
-    }
 }
 
 impl App {
@@ -117,8 +89,8 @@ impl App {
             cache: RefCell::default(),
             uses: RefCell::default(),
             breakers: RefCell::default(),
-            key_value: Cell::default(),
-            database: Cell::default(),
+            key_value: OwnBreaker::new(key_value::NAME, KEY_VALUE),
+            database: OwnBreaker::new(database::NAME, DATABASE),
             metrics: RefCell::default(),
             hashing: Memory::default(),
         });
@@ -136,23 +108,5 @@ impl App {
     /// The problems of the configuration; every route but the liveness probe answers 503 then.
     pub fn ready(&self) -> Result<&Ready, &ConfigError> {
         self.ready.as_ref()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn keys_in_use_are_not_pushed_out_and_memory_is_bounded() {
-        let mut known = KeyTenants::default();
-        for n in 0..20_000 {
-            known.learn("in use", "ten_1");
-            known.learn(&format!("other {n}"), "ten_2");
-            assert_eq!(known.get("in use").as_deref(), Some("ten_1"), "{n}");
-        }
-        let held = known.young.len() + known.old.len();
-        assert!(held <= 2 * KeyTenants::MAX, "{held}");
-        assert_eq!(known.get("other 0"), None);
     }
 }

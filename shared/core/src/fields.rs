@@ -115,6 +115,15 @@ impl Fields {
         }
     }
 
+    /// `true` or `false`, if present.
+    pub fn opt_bool(&mut self, name: &'static str) -> Result<Option<bool>, Error> {
+        match self.take(name) {
+            None => Ok(None),
+            Some(Value::Bool(value)) => Ok(Some(value)),
+            Some(_) => Err(Error::invalid(name, "Must be true or false.")),
+        }
+    }
+
     /// A list of texts, if present.
     pub fn opt_list(
         &mut self,

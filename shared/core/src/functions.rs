@@ -4,17 +4,20 @@ use crate::auth::{Accounts, Auth, Exchange, Mfa, Oauth, Profile};
 use crate::billing::Billing;
 use crate::health::Health;
 use crate::http::{Found, Function, Incoming, Response, RouteInfo, find, serve as serve_one};
+use crate::invoices::Invoices;
 use crate::jobs::Jobs;
+use crate::meters::Meters;
 use crate::organizations::{Members, Organizations};
 use crate::port::Platform;
+use crate::reference::Reference;
 use crate::resources::Resources;
 use crate::scheduler::Scheduler;
 use crate::sql::Query;
 use crate::stripe::StripeWebhook;
 use crate::usage::Usage;
 use crate::{
-    audit, auth, billing, guard, health, jobs, mail, metrics, organizations, resources, scheduler,
-    stripe, tenancy, usage,
+    audit, auth, billing, guard, health, invoices, jobs, mail, meters, metrics, organizations,
+    outbox, resources, scheduler, stripe, tenancy, trials, usage,
 };
 
 /// Runs a piece of code for every function; add a function here and it is everywhere.
@@ -31,9 +34,12 @@ macro_rules! for_each_function {
             Members,
             Resources,
             Usage,
+            Meters,
             Billing,
+            Invoices,
             StripeWebhook,
             Jobs,
+            Reference,
             Health,
             Scheduler
         )
@@ -83,6 +89,8 @@ pub fn routes() -> Vec<(&'static str, &'static RouteInfo)> {
 pub fn queries() -> Vec<&'static Query> {
     let mut lists = vec![
         usage::QUERIES,
+        invoices::QUERIES,
+        meters::QUERIES,
         billing::QUERIES,
         stripe::QUERIES,
         jobs::QUERIES,
@@ -91,6 +99,7 @@ pub fn queries() -> Vec<&'static Query> {
         metrics::QUERIES,
         tenancy::QUERIES,
         tenancy::RESOLVE_QUERIES,
+        trials::QUERIES,
         guard::exact_limit::QUERIES,
         guard::idempotency::QUERIES,
         guard::identity::QUERIES,
@@ -99,6 +108,7 @@ pub fn queries() -> Vec<&'static Query> {
     lists.extend(auth::QUERIES);
     lists.extend(audit::ALL_QUERIES);
     lists.extend(organizations::QUERIES);
+    lists.extend(outbox::QUERIES);
     lists.extend(resources::QUERIES);
     lists.extend(scheduler::QUERIES);
     lists.into_iter().flatten().copied().collect()

@@ -1,6 +1,6 @@
 //! Time as the database keeps it (Unix milliseconds) and as the API shows it (RFC 3339, UTC).
 
-use chrono::{DateTime, Datelike as _, SecondsFormat, Utc};
+use chrono::{DateTime, Datelike as _, NaiveDate, NaiveTime, SecondsFormat, Utc};
 
 /// Milliseconds since 1970-01-01T00:00:00Z.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -49,6 +49,19 @@ impl Millis {
         // Not chrono's `format`: its language of patterns is 12 KB in every function.
         let date = self.date_time();
         format!("{:04}-{:02}", date.year(), date.month())
+    }
+
+    /// Seconds until the next UTC calendar month begins.
+    pub fn until_next_month(self) -> i64 {
+        let date = self.date_time();
+        let (year, month) = (date.year(), date.month());
+        let next = if month == 12 {
+            NaiveDate::from_ymd_opt(year.saturating_add(1), 1, 1)
+        } else {
+            NaiveDate::from_ymd_opt(year, month.saturating_add(1), 1)
+        };
+        let next = next.unwrap_or_default().and_time(NaiveTime::MIN).and_utc();
+        next.timestamp().saturating_sub(self.seconds())
     }
 
     /// The minute as letters tell it, `2026-11-20 at 10:18 UTC`.

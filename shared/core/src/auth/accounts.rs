@@ -31,10 +31,16 @@ crate::queries! {
             updated_at = excluded.updated_at
         WHERE users.email_verified_at IS NULL AND users.disabled_at IS NULL
         RETURNING id";
-    /// `?1` tenant, `?2` name, `?3` now, `?4` user: only if that user was just inserted.
+    /// `?1` tenant, `?2` name, `?3` now, `?4` user: only if that user was just inserted. `?5` plan of
+    /// its trial and `?6` the trial's end, or NULL; no trial where there is no such plan.
     INSERT_TENANT: TenantQuery = "accounts.insert_tenant", "
-        INSERT INTO tenants (id, name, plan_id, created_at, updated_at)
-        SELECT ?1, ?2, 'FREE', ?3, ?3 FROM users WHERE id = ?4";
+        INSERT INTO tenants (id, name, plan_id, created_at, updated_at,
+            trial_plan, trial_started_at, trial_ends_at, trial_stage)
+        SELECT ?1, ?2, COALESCE(p.id, 'FREE'), ?3, ?3, p.id,
+            CASE WHEN p.id IS NOT NULL THEN CAST(?3 AS BIGINT) END,
+            CASE WHEN p.id IS NOT NULL THEN CAST(?6 AS BIGINT) END,
+            CASE WHEN p.id IS NOT NULL THEN 'started' END
+        FROM users u LEFT JOIN plans p ON p.id = CAST(?5 AS TEXT) WHERE u.id = ?4";
     /// `?1` tenant, `?2` user, `?3` now: only if that user exists.
     INSERT_FOUNDER: TenantQuery = "accounts.insert_founder", "
         INSERT INTO memberships (tenant_id, user_id, role, created_at)

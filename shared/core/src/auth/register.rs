@@ -16,6 +16,7 @@ use crate::mail::{self, Mail, Template};
 use crate::port::Platform;
 use crate::tenancy::TenantId;
 use crate::time::DAY;
+use crate::trials::Beginning;
 
 /// How long the link in the mail works.
 const LINK_LIFE: i64 = DAY;
@@ -28,6 +29,7 @@ pub(super) async fn register<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, 
     let email = email(&mut fields)?;
     let password = password::read(&mut fields)?;
     let company = fields.opt_text("company", 1, 100)?;
+    let trial = fields.opt_bool("trial")?.unwrap_or(true);
     fields.finish()?;
 
     let known = limited(cx, REGISTER_SOURCE, REGISTER_RECIPIENT, &email).await?;
@@ -56,28 +58,35 @@ pub(super) async fn register<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, 
         action,
         target,
     };
-    let rows = cx
-        .batch(&[
-            REGISTER.bind([
-                user.as_str().into(),
-                email.as_str().into(),
-                hash.into(),
-                link.hash.as_str().into(),
-                cx.now.plus(LINK_LIFE).into(),
+    let trial = Beginning::of(cx, &tenant, trial)?;
+    let mut batch = vec![
+        REGISTER.bind([
+            user.as_str().into(),
+            email.as_str().into(),
+            hash.into(),
+            link.hash.as_str().into(),
+            cx.now.plus(LINK_LIFE).into(),
+            cx.now.into(),
+        ]),
+        INSERT_TENANT.bind(
+            &tenant,
+            [
+                company.as_str().into(),
                 cx.now.into(),
-            ]),
-            INSERT_TENANT.bind(
-                &tenant,
-                [company.as_str().into(), cx.now.into(), user.as_str().into()],
-            ),
-            INSERT_FOUNDER.bind(&tenant, [user.as_str().into(), cx.now.into()]),
-            RENAME_TENANT.bind([link.hash.as_str().into(), company.into(), cx.now.into()]),
-            welcome.drop_unsent(),
-            welcome.queue_if_link(&link.hash, cx.now),
-            exists.queue_notice(&link.hash, cx.now),
-            entry.append(cx)?,
-        ])
-        .await?;
+                user.as_str().into(),
+                trial.plan,
+                trial.ends,
+            ],
+        ),
+        INSERT_FOUNDER.bind(&tenant, [user.as_str().into(), cx.now.into()]),
+        RENAME_TENANT.bind([link.hash.as_str().into(), company.into(), cx.now.into()]),
+        welcome.drop_unsent(),
+        welcome.queue_if_link(&link.hash, cx.now),
+        exists.queue_notice(&link.hash, cx.now),
+        entry.append(cx)?,
+    ];
+    batch.extend(trial.event);
+    let rows = cx.batch(&batch).await?;
     let queued = |index: usize| rows.get(index).is_some_and(|rows| !rows.is_empty());
     for (index, mail) in [(5, &welcome), (6, &exists)] {
         if queued(index) {

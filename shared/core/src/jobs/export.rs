@@ -1,7 +1,7 @@
 //! `usage.export`: the tenant's events of a period as NDJSON, page by page.
 
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Map, Value as Json, json};
 
 use super::store::{EVENTS, Leased};
 use crate::fields::Fields;
@@ -128,8 +128,17 @@ fn line(row: &Row) -> Result<String, DatabaseError> {
         "data": {"quantity": row.int(3)?},
         "receivedtime": Millis(row.int(6)?).rfc3339(),
     });
-    if let (Some(object), Some(subject)) = (event.as_object_mut(), row.opt_text(4)?) {
-        object.insert("subject".to_owned(), subject.into());
+    if let Some(object) = event.as_object_mut() {
+        if let Some(subject) = row.opt_text(4)? {
+            object.insert("subject".to_owned(), subject.into());
+        }
+        if let Some(corrects) = row.opt_text(8)? {
+            object.insert("corrects".to_owned(), corrects.into());
+        }
+        if let (Some(text), Some(Json::Object(data))) = (row.opt_text(7)?, object.get_mut("data")) {
+            let properties: Map<String, Json> = read(text)?;
+            data.extend(properties);
+        }
     }
     Ok(event.to_string())
 }

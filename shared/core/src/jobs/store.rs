@@ -89,7 +89,8 @@ crate::queries! {
         WHERE tenant_id = ?1 AND id = ?2 AND fence = ?3 AND finished_at IS NULL RETURNING id";
     /// `?1` tenant, `?2` from, `?3` to, `?4`–`?6` the event after which to go on, `?7` most.
     EVENTS: TenantQuery = "jobs.export_events", "
-        SELECT source, event_id, meter, quantity, subject, occurred_at, received_at
+        SELECT source, event_id, meter, quantity, subject, occurred_at, received_at,
+            properties, corrects
         FROM usage_events
         WHERE tenant_id = ?1 AND occurred_at >= ?2 AND occurred_at < ?3
             AND (occurred_at, source, event_id) > (?4, ?5, ?6)

@@ -103,23 +103,29 @@ families! {
     ratelimit_store_errors() = "ratelimit_store_errors_total",
         "Key-value calls of the general limit that failed; meanwhile each instance counts alone.";
     rate_limits_unsound() = "rate_limits_unsound_total",
-        "Requests of tenants whose limits in the database cannot be read; the level above holds for them.";
+        "Pairs of limits in the database that could not be read, with each request; there the level above holds.";
     abuse_suspected(kind) = "abuse_suspected_total",
         "Sources that got too many refusals within a minute, counted once: keys, credentials or paths that there are not.";
     idempotency_requests(outcome) = "idempotency_requests_total",
         "Requests with an Idempotency-Key: new, replay, conflict or in_progress.";
     usage_recording_attempts(result) = "usage_recording_attempts_total",
         "Requests with usage events: success, refused (the client's mistake, or its quota) or failure (ours).";
+    quota_thresholds(percent) = "quota_thresholds_total",
+        "Tenants that used 80 or 100 % of a month's quota, each counted once.";
     emails(template, result) = "emails_total",
         "Mails queued, sent, failed (an attempt that will be repeated) and given_up.";
     stripe_webhook_events(type_, result) = "stripe_webhook_events_total",
         "Events of Stripe; result is applied, ignored, duplicate or an error code.";
+    outbox_events(topic, result) = "outbox_events_total",
+        "Events of the outbox: relayed, or failed (an attempt that will be repeated).";
+    invoices(state) = "invoices_total",
+        "Invoices made of usage, and what became of them: made, paid, uncollectible or void.";
     jobs(kind, state) = "jobs_total",
         "Jobs queued, completed, failed, and runs that retried after an error.";
     scheduler_tasks(task, result) = "scheduler_tasks_total",
         "Runs of the scheduler's tasks: success or failure.";
     db_errors(kind) = "db_errors_total",
-        "Database calls that failed: unavailable, refused or shape.";
+        "Database calls that failed: unavailable, busy, refused or shape.";
     kv_errors(operation) = "kv_errors_total",
         "Key-value calls that failed; each only costs time.";
 }
@@ -146,7 +152,8 @@ pub(super) fn from_the_start() -> Vec<Series> {
     all.extend(["success", "failure"].map(service_auth_attempts));
     all.extend(["success", "refused", "failure"].map(usage_recording_attempts));
     all.extend(["new", "replay", "conflict", "in_progress"].map(idempotency_requests));
-    all.extend(["unavailable", "refused", "shape"].map(db_errors));
+    all.extend(["made", "paid", "uncollectible", "void"].map(invoices));
+    all.extend(["unavailable", "busy", "refused", "shape"].map(db_errors));
     all.extend(["get", "put", "add", "sweep"].map(kv_errors));
     for dependency in dependencies() {
         all.push(breaker_transitions(dependency, "open"));

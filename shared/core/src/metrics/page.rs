@@ -9,13 +9,13 @@ use super::store::{ALL, BACKLOG};
 use super::text::{CONTENT_TYPE, Kind, Text};
 use crate::app::Ready;
 use crate::config::{Config, Feature};
-use crate::guard::breaker::{DATABASE, KEY_VALUE, State};
-use crate::http::{Context, Error, Interrupt, Reply, Response, database};
-use crate::key_value;
+use crate::guard::breaker::State;
+use crate::http::{Context, Error, Interrupt, Reply, Response};
 use crate::outbound::{self, TARGETS};
 use crate::port::{DatabaseError, Platform};
 use crate::scheduler::tasks_seen;
 use crate::sql::Row;
+use crate::time::Millis;
 
 /// The page, in one round trip. It writes what this instance has counted first, so that what it
 /// knows is not missing.
@@ -42,7 +42,7 @@ pub(crate) async fn scrape<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, In
     let help = "Documents that the instance which answers has cached.";
     text.gauge("cache_documents", help, ready.cache.borrow().size());
     breakers(&mut text, cx, ready).await;
-    waiting(&mut text, backlog)?;
+    waiting(&mut text, backlog, cx.now)?;
     scheduler(&mut text, tasks)?;
     let response = Response::new(200, CONTENT_TYPE, text.finish());
     Ok(Reply::Raw(response))
@@ -153,13 +153,8 @@ async fn breakers<P: Platform>(text: &mut Text, cx: &Context<'_, P>, ready: &Rea
     let others = TARGETS
         .iter()
         .map(|target| (target.name, known.state(target.name, now)));
-    let own = [
-        (
-            key_value::NAME,
-            ready.key_value.get().state(KEY_VALUE, real),
-        ),
-        (database::NAME, ready.database.get().state(DATABASE, real)),
-    ];
+    let own = [&ready.key_value, &ready.database];
+    let own = own.map(|breaker| (breaker.name, breaker.state(real)));
     for (dependency, state) in others.chain(own) {
         let value: u8 = match state {
             State::Closed => 0,
@@ -170,7 +165,7 @@ async fn breakers<P: Platform>(text: &mut Text, cx: &Context<'_, P>, ready: &Rea
     }
 }
 
-fn waiting(text: &mut Text, rows: &[Row]) -> Result<(), DatabaseError> {
+fn waiting(text: &mut Text, rows: &[Row], now: Millis) -> Result<(), DatabaseError> {
     let row = rows
         .first()
         .ok_or_else(|| DatabaseError::Shape("no backlog".to_owned()))?;
@@ -187,12 +182,17 @@ fn waiting(text: &mut Text, rows: &[Row]) -> Result<(), DatabaseError> {
         ),
         (
             "outbox_waiting",
-            "Messages of the outbox that were not relayed.",
+            "Events of the outbox that were not passed on.",
         ),
     ];
     for ((name, help), column) in gauges.into_iter().zip(2_usize..) {
         text.gauge(name, help, row.int(column)?);
     }
+    let waits = row
+        .opt_int(6)?
+        .map_or(0, |oldest| now.since(Millis(oldest)).max(0));
+    let help = "How long the oldest event of the outbox has waited.";
+    text.gauge("outbox_lag_seconds", help, waits.div_euclid(1_000));
     Ok(())
 }
 

@@ -19,7 +19,7 @@ crate::queries! {
     /// As many rows as the program has series.
     ALL: SystemQuery = "metrics.all", "SELECT name, labels, value FROM metrics ORDER BY name, labels";
     /// `?1` now. What waits: jobs queued and running, mails that are due, events of Stripe that are
-    /// open, audit entries without a link, messages of the outbox. Each asks for a column of the
+    /// open, audit entries without a link, events of the outbox and when the oldest was written. Each asks for a column of the
     /// partial index that holds just these rows.
     BACKLOG: SystemQuery = "metrics.backlog", "
         SELECT
@@ -31,5 +31,6 @@ crate::queries! {
                 WHERE sent_at IS NULL AND failed_at IS NULL AND leased_until <= ?1) AS mails,
             (SELECT COUNT(*) FROM stripe_inbox WHERE done_at IS NULL AND received_at >= 0) AS events,
             (SELECT COUNT(*) FROM audit_pending) AS unsealed,
-            (SELECT COUNT(*) FROM outbox WHERE relayed_at IS NULL AND created_at >= 0) AS outbox";
+            (SELECT COUNT(*) FROM outbox WHERE relayed_at IS NULL AND created_at >= 0) AS outbox,
+            (SELECT MIN(created_at) FROM outbox WHERE relayed_at IS NULL AND created_at >= 0) AS oldest";
 }

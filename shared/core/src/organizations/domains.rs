@@ -6,7 +6,6 @@
 use serde_json::{Value as Json, json};
 
 use crate::audit::Entry;
-use crate::guard::identity::Credential;
 use crate::http::{Code, Context, Error, Interrupt, Reply};
 use crate::port::{DatabaseError, Platform};
 use crate::sql::Row;
@@ -65,7 +64,7 @@ pub(super) async fn add<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Inter
     let tenant = cx.require_tenant().await?.tenant;
     let entry = Entry {
         tenant: Some(tenant.as_str()),
-        actor: &caller(cx)?,
+        actor: &cx.service()?,
         action: "organization.domain_add",
         target: &name,
     };
@@ -90,7 +89,7 @@ pub(super) async fn remove<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, In
     let tenant = cx.require_tenant().await?.tenant;
     let entry = Entry {
         tenant: Some(tenant.as_str()),
-        actor: &caller(cx)?,
+        actor: &cx.service()?,
         action: "organization.domain_remove",
         target: &name,
     };
@@ -122,13 +121,6 @@ fn named<P: Platform>(cx: &Context<'_, P>) -> Result<String, Error> {
         return Err(Error::invalid("domain", "Is a host of this service."));
     }
     Ok(name)
-}
-
-fn caller<P: Platform>(cx: &Context<'_, P>) -> Result<String, Error> {
-    match cx.credential() {
-        Credential::Service(claims) => Ok(format!("service:{}", claims.caller)),
-        _ => Err(Error::new(Code::AuthRequired)),
-    }
 }
 
 fn show(row: &Row) -> Result<Json, DatabaseError> {

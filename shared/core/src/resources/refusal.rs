@@ -33,9 +33,9 @@ pub(super) async fn of_creation<P: Platform>(
         return Err(error.with_field("client_temp_id"));
     }
     Err(if !room.is_full() && room.holds_too_many_deleted() {
-        room.littered(resource, actor)
+        room.littered(resource, actor, cx.plans_url())
     } else {
-        room.full(resource, actor)
+        room.full(resource, actor, cx.plans_url())
     })
 }
 
@@ -91,7 +91,7 @@ pub(super) async fn of_change<P: Platform>(
                     .with_message(rule)
                     .with_field(resource.parent_field(parent))
             }
-            _ => room.full(resource, actor),
+            _ => room.full(resource, actor, cx.plans_url()),
         });
     }
     Ok(match &resource.parent {
@@ -143,32 +143,33 @@ impl<'r> Room<'r> {
     }
 
     /// The error for a tenant that keeps too many deleted ones.
-    fn littered(&self, resource: &Resource, actor: &Actor) -> Error {
+    fn littered(&self, resource: &Resource, actor: &Actor, plans: String) -> Error {
         let rule = format!(
             "At most {MOST_DELETED} deleted {} are kept; wait until the oldest goes, 30 days after its \
              deletion.",
             resource.name
         );
         let error = Error::new(Code::QuotaExceeded).with_message(rule);
-        self.told(error, actor).with_retry_after(3_600)
+        self.told(error, actor, plans).with_retry_after(3_600)
     }
 
     /// The error for a tenant without room. There was none when the database refused, so it is
     /// right even if somebody has made some since.
-    fn full(&self, resource: &Resource, actor: &Actor) -> Error {
+    fn full(&self, resource: &Resource, actor: &Actor, plans: String) -> Error {
         let (name, most) = (resource.name, self.most.unwrap_or(self.live));
         let rule = format!(
             "The plan allows {most} {name}; delete one that you do not need, or upgrade the plan."
         );
         // Somebody may delete one at any time.
         let error = Error::new(Code::QuotaExceeded).with_message(rule);
-        self.told(error, actor).with_retry_after(60)
+        self.told(error, actor, plans).with_retry_after(60)
     }
 
-    fn told(&self, error: Error, actor: &Actor) -> Error {
+    fn told(&self, error: Error, actor: &Actor, plans: String) -> Error {
         error
             .with_member("plan", actor.plan.as_str())
             .with_member("limit", self.most.unwrap_or(self.live))
             .with_member("used", self.live)
+            .with_member("upgrade_url", plans)
     }
 }

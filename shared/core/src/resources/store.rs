@@ -31,15 +31,15 @@ macro_rules! shown {
     };
 }
 
-/// Whether the plan has room for one more: the number that is there is below the plan's.
+/// Whether the plan has room for one more: the number that is there is below the tenant's own, or the plan's.
 macro_rules! room {
     ($table:literal, $most:literal) => {
         concat!(
-            "(p.",
+            "(COALESCE(t.",
             $most,
-            " IS NULL OR p.",
+            ", p.",
             $most,
-            " > (SELECT COUNT(*) FROM ",
+            ", 9007199254740991) > (SELECT COUNT(*) FROM ",
             $table,
             " c WHERE c.tenant_id = ?1 AND c.deleted_at IS NULL))"
         )
@@ -100,7 +100,8 @@ macro_rules! statements {
                 crate::resources::store::room!($table, $most),
                 " AND NOT EXISTS (SELECT 1 FROM temp_ids x WHERE x.tenant_id = ?1
                     AND x.user_id = ?3 AND x.temp_id = CAST(?5 AS TEXT) AND x.expires_at > ?4)
-                AND (p.", $most, " IS NULL OR p.", $most, " + ", crate::resources::store::most_deleted!(),
+                AND (COALESCE(t.", $most, ", p.", $most, ", 9007199254740991) + ",
+                crate::resources::store::most_deleted!(),
                 " > (SELECT COUNT(*) FROM ", $table, " d WHERE d.tenant_id = ?1)) ",
                 $created_if, " RETURNING id");
             /// One that was just inserted.
@@ -136,7 +137,7 @@ macro_rules! statements {
             /// `?1` tenant, `?2` user, `?3` temporary id or NULL, `?4` now. What the plan allows,
             /// what is there, what the temporary id stands for, and what is kept with the deleted.
             ROOM: TenantQuery = concat!($table, ".room"), concat!(
-                "SELECT p.", $most, " AS most, (SELECT COUNT(*) FROM ", $table, " c
+                "SELECT COALESCE(t.", $most, ", p.", $most, ") AS most, (SELECT COUNT(*) FROM ", $table, " c
                         WHERE c.tenant_id = ?1 AND c.deleted_at IS NULL) AS live,
                     (SELECT x.resource FROM temp_ids x WHERE x.tenant_id = ?1 AND x.user_id = ?2
                         AND x.temp_id = CAST(?3 AS TEXT) AND x.expires_at > ?4) AS taken,

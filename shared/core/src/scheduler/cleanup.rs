@@ -50,6 +50,11 @@ crate::queries! {
         DELETE FROM memberships WHERE user_id IN
             (SELECT id FROM users WHERE email_verified_at IS NULL AND updated_at <= ?1
                 AND disabled_at = ?1 LIMIT ?2)";
+    /// What was written of tenants that go.
+    UNVERIFIED_EVENTS: SystemQuery = "cleanup.unverified_events", "
+        DELETE FROM outbox WHERE tenant_id IN (SELECT t.id FROM tenants t WHERE t.deleted_at = ?1
+            AND NOT EXISTS (SELECT 1 FROM memberships m WHERE m.tenant_id = t.id)
+            AND NOT EXISTS (SELECT 1 FROM audit_log a WHERE a.tenant_id = t.id) LIMIT ?2)";
     UNVERIFIED_TENANTS: SystemQuery = "cleanup.unverified_tenants", "
         DELETE FROM tenants WHERE id IN (SELECT t.id FROM tenants t WHERE t.deleted_at = ?1
             AND NOT EXISTS (SELECT 1 FROM memberships m WHERE m.tenant_id = t.id)
@@ -94,6 +99,18 @@ crate::queries! {
         DELETE FROM stripe_inbox WHERE id IN
             (SELECT id FROM stripe_inbox WHERE done_at <= ?1 LIMIT ?2)
             AND done_at <= ?1 RETURNING 1";
+    RESERVATIONS: SystemQuery = "cleanup.usage_reservations", "
+        DELETE FROM usage_reservations WHERE id IN
+            (SELECT id FROM usage_reservations WHERE updated_at <= ?1 LIMIT ?2)
+            AND updated_at <= ?1 AND state <> 'open' RETURNING 1";
+    OUTBOX: SystemQuery = "cleanup.outbox", "
+        DELETE FROM outbox WHERE id IN
+            (SELECT id FROM outbox WHERE relayed_at <= ?1 LIMIT ?2)
+            AND relayed_at <= ?1 RETURNING 1";
+    TAKEN_IN: SystemQuery = "cleanup.inbox", "
+        DELETE FROM inbox WHERE id IN
+            (SELECT id FROM inbox WHERE expires_at <= ?1 LIMIT ?2)
+            AND expires_at <= ?1 RETURNING 1";
     MAILS: SystemQuery = "cleanup.mails", "
         DELETE FROM mails WHERE id IN
             (SELECT id FROM mails WHERE created_at <= ?1 LIMIT ?2)
@@ -139,6 +156,7 @@ pub static POLICIES: &[Policy] = &[
             &MARK_UNVERIFIED,
             &MARK_TENANTS,
             &UNVERIFIED_MEMBERSHIPS,
+            &UNVERIFIED_EVENTS,
             &UNVERIFIED_TENANTS,
             &UNVERIFIED,
         ],
@@ -198,6 +216,22 @@ pub static POLICIES: &[Policy] = &[
         what: "stripe_inbox",
         kept: 30 * DAY,
         queries: &[&INBOX],
+    },
+    // No reservation lives for longer than a day, so none of these is open.
+    Policy {
+        what: "usage_reservations",
+        kept: 30 * DAY,
+        queries: &[&RESERVATIONS],
+    },
+    Policy {
+        what: "outbox",
+        kept: 30 * DAY,
+        queries: &[&OUTBOX],
+    },
+    Policy {
+        what: "inbox",
+        kept: 0,
+        queries: &[&TAKEN_IN],
     },
     Policy {
         what: "mails",

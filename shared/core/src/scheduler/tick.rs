@@ -5,10 +5,10 @@ use serde_json::{Value as Json, json};
 use super::cleanup;
 use super::store::{FINISH, LEASE};
 use crate::http::{Context, Error, RouteInfo, in_background};
-use crate::port::{Level, Platform};
+use crate::port::{KeyValue as _, Level, Platform};
 use crate::sql::MAX_INTEGER;
-use crate::time::MINUTE;
-use crate::{audit, jobs, key_value, mail, metrics};
+use crate::time::{HOUR, MINUTE};
+use crate::{audit, invoices, jobs, key_value, mail, meters, metrics, outbox, stripe, trials};
 
 /// Longest run of a task; after that another tick may start it again.
 const LEASE_LIFE: i64 = 5 * MINUTE;
@@ -21,20 +21,49 @@ struct Task {
     what: What,
 }
 
+impl Task {
+    /// Whether the platform does its work. A lease and its end are two writes, every minute.
+    const fn is_idle<P: Platform>(&self) -> bool {
+        matches!(self.what, What::SweepKeyValue) && P::KeyValue::EXPIRES
+    }
+}
+
 #[derive(Clone, Copy)]
 enum What {
     Jobs,
+    Trials,
+    Outbox,
+    Quotas,
     Mail,
+    Billing,
     Cleanup,
+    Invoices,
     SweepKeyValue,
     Audit,
 }
 
-static TASKS: [Task; 5] = [
+static TASKS: [Task; 10] = [
+    // Before the outbox, which passes on what this tells.
+    Task {
+        name: "quotas",
+        interval: 0,
+        what: What::Quotas,
+    },
     Task {
         name: "jobs",
         interval: 0,
         what: What::Jobs,
+    },
+    // Before the events that it causes, and those before their mails.
+    Task {
+        name: "trials",
+        interval: 0,
+        what: What::Trials,
+    },
+    Task {
+        name: "outbox",
+        interval: 0,
+        what: What::Outbox,
     },
     Task {
         name: "mail",
@@ -47,9 +76,19 @@ static TASKS: [Task; 5] = [
         what: What::Audit,
     },
     Task {
+        name: "billing",
+        interval: 10 * MINUTE,
+        what: What::Billing,
+    },
+    Task {
         name: "cleanup",
         interval: 5 * MINUTE,
         what: What::Cleanup,
+    },
+    Task {
+        name: "invoices",
+        interval: HOUR,
+        what: What::Invoices,
     },
     Task {
         name: "sweep_key_value",
@@ -87,7 +126,7 @@ pub(super) async fn run<P: Platform>(
 ) -> Result<Vec<Json>, Error> {
     let mut ran = Vec::new();
     for task in &TASKS {
-        if only.is_some_and(|name| name != task.name) {
+        if only.map_or(task.is_idle::<P>(), |name| name != task.name) {
             continue;
         }
         // Tasks before this one may have taken minutes: its lease begins now.
@@ -135,9 +174,20 @@ pub(super) async fn run<P: Platform>(
 async fn work<P: Platform>(cx: &Context<'_, P>, what: What) -> Result<String, Error> {
     match what {
         What::Jobs => Ok(format!("{} jobs", jobs::run_due(cx).await?)),
+        What::Trials => trials::run(cx).await,
+        What::Quotas => meters::tick(cx).await,
+        What::Outbox => Ok(format!("{} events", outbox::relay(cx).await?)),
         What::Mail => Ok(format!("{} mails", mail::due(cx).await?)),
         What::Audit => audit::seal_pending(cx).await,
+        What::Billing => {
+            let lapsed = stripe::lapse(cx).await?;
+            Ok(format!(
+                "{lapsed} lapsed, {} read",
+                stripe::reconcile(cx).await?
+            ))
+        }
         What::Cleanup => cleanup::run(cx).await,
+        What::Invoices => invoices::due(cx).await,
         What::SweepKeyValue => Ok(key_value::sweep(cx).await),
     }
 }

@@ -126,6 +126,7 @@ permissions! {
     SessionsRead = 23, "sessions:read", Client, "List one's own sessions.";
     AgentsWrite = 24, "agents:write", Agent, "Create agents; change, delete and restore one's own.";
     AgentsAll = 25, "agents:all", Admin, "Change, delete and restore colleagues' agents; see deleted ones.";
+    BillingWrite = 26, "billing:write", Admin, "Buy, change and end the subscription.";
 }
 
 /// A set of permissions: what a role holds, or less.

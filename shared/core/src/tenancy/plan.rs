@@ -43,7 +43,10 @@ impl PlanFeatures {
 
     /// Whether the plan has `feature`.
     pub fn has(&self, feature: PlanFeature) -> bool {
-        self.0.split(' ').any(|name| name == feature.name())
+        // The tenant's own come after the plan's, and the last word holds.
+        let said = |name: &&str| name.strip_prefix('-').unwrap_or(name) == feature.name();
+        let last = self.0.rsplit(' ').find(said);
+        last.is_some_and(|name| !name.starts_with('-'))
     }
 
     /// Their names. One that this build does not know is left out.

@@ -25,6 +25,7 @@ use crate::port::{DatabaseError, Platform};
 use crate::sql::{Row, Statement};
 use crate::tenancy::{Role, TenantId};
 use crate::time::Millis;
+use crate::trials::Beginning;
 
 /// How a session was proven that began at another provider.
 const FEDERATED: &str = "fed";
@@ -136,18 +137,29 @@ async fn sign_in<P: Platform>(
         account.user.as_str(),
         TenantId::proven(account.tenant.as_str()),
     );
-    let also = vec![
+    let trial = Beginning::of(cx, &tenant, true)?;
+    let mut also = vec![
         INSERT_VERIFIED.bind([
             user.into(),
             email.into(),
             password::UNUSABLE.into(),
             cx.now.into(),
         ]),
-        INSERT_TENANT.bind(&tenant, ["My company".into(), cx.now.into(), user.into()]),
+        INSERT_TENANT.bind(
+            &tenant,
+            [
+                "My company".into(),
+                cx.now.into(),
+                user.into(),
+                trial.plan,
+                trial.ends,
+            ],
+        ),
         INSERT_FOUNDER.bind(&tenant, [user.into(), cx.now.into()]),
         link(user),
         recorded(cx, user, "auth.register", way.provider)?,
     ];
+    also.extend(trial.event);
     enter(cx, way, &account, also).await
 }
 

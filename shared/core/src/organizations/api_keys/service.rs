@@ -83,7 +83,10 @@ pub(in super::super) async fn create<P: Platform>(cx: &Context<'_, P>) -> Result
     let created = cx.commit_guarded(&actor, guarded, reply, &kept).await?;
     Ok(created.ok_or_else(|| {
         let full = "The plan allows no more API keys; revoke one or upgrade the plan.";
-        Error::new(Code::QuotaExceeded).with_message(full)
+        Error::new(Code::QuotaExceeded)
+            .with_message(full)
+            .with_member("plan", actor.plan.as_str())
+            .with_member("upgrade_url", cx.plans_url())
     })?)
 }
 

@@ -17,7 +17,7 @@ crate::queries! {
             expires_at, environment, networks)
         SELECT t.id, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10
         FROM tenants t JOIN plans p ON p.id = t.plan_id
-        WHERE t.id = ?1 AND (p.max_api_keys IS NULL OR p.max_api_keys > (
+        WHERE t.id = ?1 AND (COALESCE(t.max_api_keys, p.max_api_keys, 9007199254740991) > (
             SELECT COUNT(*) FROM api_keys k WHERE k.tenant_id = ?1 AND k.revoked_at IS NULL
                 AND k.replaced_by IS NULL AND (k.expires_at IS NULL OR k.expires_at > ?7)))
             AND EXISTS (SELECT 1 FROM memberships m WHERE m.tenant_id = ?1 AND m.user_id = ?3)
