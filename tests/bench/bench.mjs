@@ -14,7 +14,7 @@ const only = process.argv.find((argument) => argument.startsWith("--only="))?.sl
 // Many short rounds: what disturbs one of them disturbs both sides alike, or is not in the median.
 const ROUNDS = quick ? 1 : 15;
 const SECONDS = quick ? 0.5 : 0.6;
-const WORKERS = ["health", "auth", "profile", "resources", "usage", "stripe-webhook"];
+const WORKERS = ["health", "auth", "profile", "resources", "usage", "meters", "stripe-webhook"];
 
 /** Ends the run: numbers of a side that answers something else mean nothing. */
 function agree(what, ours, theirs) {

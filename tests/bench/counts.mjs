@@ -6,7 +6,7 @@ import { login, register } from "./logins.mjs";
 import { ROUTES, seed } from "./routes.mjs";
 import { start } from "./stacks.mjs";
 
-const NAMES = ["accounts", "auth", "profile", "resources", "usage", "jobs", "stripe-webhook"];
+const NAMES = ["accounts", "auth", "profile", "resources", "usage", "meters", "jobs", "stripe-webhook"];
 
 /** The limits of requests a minute that `merging` uses up: those of docs/rate-limiting.md. */
 const [READS, WRITES] = [100, 10];
@@ -50,7 +50,7 @@ export async function roundTrips() {
     await register(side);
     const { access_token } = await counted("login", "auth", login());
     const authorization = `Bearer ${access_token}`;
-    await counted("usage query", "usage", request("GET", "/api/v1/usage/summary", { authorization }));
+    await counted("usage query", "meters", request("GET", "/api/v1/usage/summary", { authorization }));
     const submit = post("/api/v1/jobs", { type: "usage.export" }, { authorization });
     const job = await counted("job submit", "jobs", submit);
     const status = request("GET", `/api/v1/jobs/${job.id}`, { authorization });

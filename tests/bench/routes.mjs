@@ -205,7 +205,7 @@ export const ROUTES = [
     rows: USAGE_ROWS,
     events: 100,
   },
-  { name: "usage query, by key", worker: "usage", make: (count) => Array(count).fill(summary()), calls: 1 },
+  { name: "usage query, by key", worker: "meters", make: (count) => Array(count).fill(summary()), calls: 1 },
   { name: "Stripe event", worker: "stripe-webhook", make: (count) => many(count, stripe), calls: 2, rows: STRIPE_ROWS },
 ];
 
@@ -231,6 +231,7 @@ const authorization = `Bearer ${API_KEY}`;
 export const REFUSED = {
   auth: [],
   health: [request("GET", "/nowhere")],
+  meters: [],
   profile: [me(`${token()}x`), request("GET", "/api/v1/auth/me")],
   resources: [project(`${token()}x`, "bench")],
   usage: [bare, request("POST", "/api/v1/usage/events", { authorization, "content-type": "application/json" }, mixed)],

@@ -37,7 +37,7 @@ const OURS = {
   EMAIL_PROVIDER: "resend",
   EMAIL_FROM: "noreply@bench.invalid",
   RESEND_API_KEY: `re_${secret()}`,
-  RATE_LIMITS: ["global", "write", "ingest", "auth", "ai"].map((name) => `${name}=10000000`).join(","),
+  RATE_LIMITS: ["global", "write", "ingest", "auth", "ai", "payments"].map((name) => `${name}=10000000`).join(","),
 };
 const HONO = {
   CORS_ORIGINS: "https://app.bench.invalid",
@@ -53,8 +53,10 @@ const ours = (name) => [
   { type: "ESModule", path: "index.js", contents: readFileSync(`functions/${name}/build/index.js`, "utf8") },
   { type: "CompiledWasm", path: "index_bg.wasm", contents: readFileSync(`functions/${name}/build/index_bg.wasm`) },
 ];
+// Hono's usage answers for both of ours.
+const played = (name) => (name === "meters" ? "usage" : name);
 const hono = (name) => [
-  { type: "ESModule", path: "index.js", contents: readFileSync(`target/bench/hono/${name}.js`, "utf8") },
+  { type: "ESModule", path: "index.js", contents: readFileSync(`target/bench/hono/${played(name)}.js`, "utf8") },
 ];
 
 export const SIDES = {

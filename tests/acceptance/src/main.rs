@@ -26,6 +26,7 @@ mod others;
 mod prometheus;
 mod runner;
 mod secrets;
+mod stripe;
 mod suite;
 
 use std::process::ExitCode;
@@ -109,6 +110,9 @@ fn main() -> ExitCode {
     }
     let mut api = Api::new(&options.stack, &options.base_url);
     api.stored = options.stored;
+    if options.demo && std::env::var("STRIPE_SECRET_KEY").is_ok_and(|key| !key.is_empty()) {
+        others::start();
+    }
     if options.demo {
         demo::run(&api);
         return ExitCode::SUCCESS;

@@ -1,13 +1,13 @@
 //! What the server asks over the network, played by the suite: a provider to sign in through
-//! ([`idp`]), an issuer whose tokens are exchanged ([`issuer`]) and Have I Been Pwned
-//! ([`breaches`]), all at the address that `OAUTH_HOST`, `EXTERNAL_ISSUERS` and `HIBP_API_BASE` of
-//! the server's variables name.
+//! ([`idp`]), an issuer whose tokens are exchanged ([`issuer`]), Have I Been Pwned
+//! ([`breaches`]) and Stripe ([`stripe`]), all at the address that `OAUTH_HOST`, `EXTERNAL_ISSUERS`,
+//! `HIBP_API_BASE` and `STRIPE_API_BASE` of the server's variables name.
 
 use std::io::{BufRead, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::thread;
 
-use crate::{breaches, idp, issuer};
+use crate::{breaches, idp, issuer, stripe};
 
 /// Where they answer; the provider's issuer.
 pub fn base() -> String {
@@ -30,6 +30,7 @@ pub fn start() {
 
 /// A request, as far as anybody here reads it.
 pub struct Asked {
+    pub method: String,
     pub path: String,
     headers: Vec<(String, String)>,
     pub body: String,
@@ -45,13 +46,17 @@ impl Asked {
             }
             lines.push(line.trim_end().to_owned());
         }
-        let path = lines.first().and_then(|line| line.split(' ').nth(1));
-        let path = path.unwrap_or_default().to_owned();
+        let first = |part: usize| {
+            let part = lines.first().and_then(|line| line.split(' ').nth(part));
+            part.unwrap_or_default().to_owned()
+        };
+        let (method, path) = (first(0), first(1));
         let headers = lines.iter().filter_map(|line| line.split_once(':'));
         let headers = headers
             .map(|(name, value)| (name.to_lowercase(), value.trim().to_owned()))
             .collect();
         let mut asked = Self {
+            method,
             path,
             headers,
             body: String::new(),
@@ -66,6 +71,11 @@ impl Asked {
         format!("{} {:?} {}", self.path, self.headers, self.body)
     }
 
+    /// All headers, with names in lower case.
+    pub fn headers(&self) -> &[(String, String)] {
+        &self.headers
+    }
+
     /// A header's value, empty without one.
     pub fn header(&self, name: &str) -> &str {
         let found = self.headers.iter().find(|(key, _)| key == name);
@@ -78,6 +88,8 @@ fn answer(mut stream: TcpStream) {
     let asked = Asked::read(&mut reader);
     let told = if asked.path.starts_with("/range/") {
         breaches::answer(asked)
+    } else if asked.path.starts_with("/v1/") {
+        stripe::answer(&asked)
     } else {
         let (status, body) = if asked.path.starts_with("/external/") {
             issuer::answer(&asked.path)

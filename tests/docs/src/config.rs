@@ -81,7 +81,7 @@ const STRICT: &str = "\
 | a key shorter than 32 characters, or that looks like a sample; former ones too | warning | refused |
 | a secret that stands in two places, or twice in one list | warning | refused |
 | a webhook secret that is no `whsec_…` with 24 characters after it | warning | refused |
-| a Stripe or Resend key too short to be one | warning | refused |
+| a key of Stripe, or a token of the mail provider, too short to be one | warning | refused |
 | a Stripe key of test mode | accepted | refused in production |
 | a URL or an origin without https, `GATEWAY_URL` or `FRONTEND_URL` not set or of this machine | accepted | refused |
 | `STRIPE_API_BASE` other than Stripe's | accepted | refused |

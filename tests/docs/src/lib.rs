@@ -13,6 +13,7 @@ mod config;
 mod errors;
 mod metrics;
 mod openapi;
+mod outbox;
 mod retention;
 mod roles;
 mod table;
@@ -55,6 +56,7 @@ pub fn pages() -> Result<Vec<Page>, Vec<String>> {
         roles::page(),
         retention::page(),
         metrics::page(),
+        outbox::page(),
     ];
     all.extend(openapi::pages()?);
     Ok(all)

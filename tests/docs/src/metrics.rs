@@ -81,7 +81,8 @@ Read when the page is asked for, from the rows themselves.
 | `mails_due` | mails that should have been sent by now |
 | `stripe_events_open` | events of Stripe that are not done |
 | `audit_entries_unsealed` | entries of the audit log that are in no link yet |
-| `outbox_waiting` | messages that were not relayed |
+| `outbox_waiting` | events that were not passed on ([outbox.md](outbox.md)) |
+| `outbox_lag_seconds` | how long the oldest of them has waited |
 | `scheduler_last_run_timestamp_seconds{task}` | when a run of the task ended last |
 | `scheduler_runs_total{task}` | a counter: runs that ended |";
 

@@ -16,6 +16,7 @@ use edgekeep_core::port::{
 };
 use edgekeep_core::sql::{Row, SystemQuery};
 use edgekeep_core::time::Millis;
+use edgekeep_fake_stripe::Stripe;
 use edgekeep_native::{Database, Platform, Wakes};
 use serde_json::Value;
 use tokio::sync::Notify;
@@ -68,6 +69,7 @@ impl World {
                 answer: RefCell::default(),
                 delay: Cell::default(),
                 places: RefCell::default(),
+                stripe: RefCell::default(),
             }),
             lines: Rc::default(),
             inner,
@@ -171,6 +173,15 @@ impl World {
     pub fn outside_at(&self, end: &'static str, body: &Value) {
         let mut places = self.network.places.borrow_mut();
         places.insert(end, body.to_string());
+    }
+
+    /// Plays Stripe at `https://stripe.test`, or does something with who plays it.
+    pub fn stripe<T>(&self, with: impl FnOnce(&mut Stripe) -> T) -> T {
+        let mut stripe = self.network.stripe.borrow_mut();
+        let now = port::Platform::now(self).seconds();
+        let stripe = stripe.get_or_insert_with(|| Stripe::new("r"));
+        stripe.now = now;
+        with(stripe)
     }
 
     /// What was sent outside since the last call of this.

@@ -30,7 +30,7 @@ impl World {
     }
 
     pub async fn register(&self, email: &str) -> Answer {
-        let body = json!({"email": email, "password": PASSWORD});
+        let body = json!({"email": email, "password": PASSWORD, "trial": false});
         self.send(Call::post("/api/v1/auth/register", &body)).await
     }
 

@@ -9,6 +9,7 @@ use edgekeep_core::port::{
 };
 use edgekeep_core::sql::{Row, Statement, SystemQuery};
 use edgekeep_core::time::Millis;
+use edgekeep_fake_stripe::{Asked, Stripe, Told};
 use edgekeep_native::{Memory, Platform};
 use tokio::sync::Notify;
 
@@ -27,6 +28,8 @@ pub enum Fault {
     Waits(u32),
     /// Every call fails.
     Down,
+    /// Every call gives way to another one.
+    Busy,
     /// No call ever answers.
     Hangs,
     /// There is no binding.
@@ -41,12 +44,19 @@ pub struct Network {
     pub(crate) answer: RefCell<Option<Result<OutboundResponse, OutboundError>>>,
     /// How long it takes with that, in milliseconds.
     pub(crate) delay: Cell<u32>,
+    /// Stripe, once somebody plays it here.
+    pub(crate) stripe: RefCell<Option<Stripe>>,
     /// Answers of single places, by how their URL ends; these come first.
     pub(crate) places: RefCell<BTreeMap<&'static str, String>>,
 }
 
 impl port::Outbound for Network {
     async fn send(&self, request: OutboundRequest) -> Result<OutboundResponse, OutboundError> {
+        if let Some(stripe) = self.stripe.borrow_mut().as_mut()
+            && let Some((_, path)) = request.url.split_once("stripe.test")
+        {
+            return ask(stripe, path, &request);
+        }
         let body = {
             let places = self.places.borrow();
             let place = places.iter().find(|(end, _)| request.url.ends_with(*end));
@@ -65,6 +75,28 @@ impl port::Outbound for Network {
             port::Platform::sleep(&self.inner, self.delay.get()).await;
         }
         answer
+    }
+}
+
+/// Lets the Stripe of this process answer; nobody waits for what is late.
+fn ask(
+    stripe: &mut Stripe,
+    path: &str,
+    request: &OutboundRequest,
+) -> Result<OutboundResponse, OutboundError> {
+    let headers = request.headers.iter();
+    let asked = Asked {
+        method: request.method.to_owned(),
+        path: path.to_owned(),
+        headers: headers.map(|(n, v)| ((*n).to_owned(), v.clone())).collect(),
+        body: String::from_utf8(request.body.clone()).expect("text"),
+    };
+    match stripe.answer(&asked) {
+        Told::Nothing => Err(OutboundError::Failed("hung up".to_owned())),
+        Told::Answer(status, body, _) => Ok(OutboundResponse {
+            status,
+            body: body.to_string().into_bytes(),
+        }),
     }
 }
 
@@ -135,6 +167,7 @@ impl port::Database for FaultyDatabase {
         self.ran.set((calls + 1, all + statements.len()));
         match self.fault.get() {
             Fault::Hangs => pending::<()>().await,
+            Fault::Busy => return Err(DatabaseError::Busy("injected".to_owned())),
             Fault::Waits(0 | 1) => {
                 self.fault.set(Fault::None);
                 self.gate.notified().await;

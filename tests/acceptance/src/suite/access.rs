@@ -2,7 +2,7 @@
 //! table declares. Routes that are added are covered without a change here.
 
 use edgekeep_core::functions;
-use edgekeep_core::http::{Access, Method, RouteInfo};
+use edgekeep_core::http::{Access, Idempotency, Method, RouteInfo};
 use edgekeep_core::tenancy::{ApiScope, Permission, Role};
 use serde_json::{Value, json};
 
@@ -55,6 +55,10 @@ fn call_with<'a>(
     let call = api
         .call(route.method.name(), &path)
         .header("x-forwarded-for", &elsewhere(api));
+    let call = match route.idempotency {
+        Idempotency::Required => call.header("idempotency-key", &format!("{}-{path}", route.name)),
+        Idempotency::None | Idempotency::Optional => call,
+    };
     match route.method {
         Method::Get | Method::Delete => call,
         _ => call.json(body),
@@ -116,6 +120,7 @@ pub const OPEN: &[&str] = &[
     "GET /health",
     "GET /api/v1/slo/health",
     "GET /api/v1/billing/plans",
+    "GET /api/v1/prices",
     "GET /api/v1/organizations/here",
     "POST /api/v1/auth/register",
     "POST /api/v1/auth/verify",
@@ -214,6 +219,7 @@ fn sound_body(route: &RouteInfo) -> Value {
         "teams.create" | "teams.rename" => json!({"name": "x"}),
         "invitations.create" => json!({"email": "x@example.com", "role": "client"}),
         "api_keys.create" => json!({"name": "x"}),
+        "billing.checkout" | "billing.change_plan" => json!({"plan": "STARTER"}),
         _ => json!({}),
     }
 }

@@ -1,6 +1,7 @@
 //! Stripe events and plans.
 
 use edgekeep_core::stripe::sign;
+use edgekeep_fake_stripe::Fate;
 use serde_json::json;
 
 use super::tests;
@@ -8,6 +9,7 @@ use crate::api::Api;
 use crate::fixture::{
     Founder, STARTER, api_key, founder, send_events, stripe_event, subscription_event,
 };
+use crate::stripe::stripe;
 
 pub(super) const PROFESSIONAL: &str = "edgekeep_professional_monthly";
 
@@ -21,6 +23,9 @@ tests! { "billing":
     an_upgrade_holds_on_the_next_request ["H-28" "AB-05" "AB-07"];
     malformed_events_are_4xx ["AD-16"];
     an_event_is_two_round_trips ["AC-09"];
+    stripes_own_word_counts ["H-10" "H-20"];
+    what_stripe_does_not_know_is_ignored ["H-14"];
+    stripe_is_asked_again_until_it_answers ["H-09" "H-20"];
 }
 
 pub(super) fn plan(api: &Api, founder: &Founder) -> String {
@@ -169,15 +174,16 @@ fn wrong_signatures_change_nothing(api: &Api) {
     let founder = founder(api);
     let now = api.now();
     let t = &founder.tenant;
-    let body = subscription_event(
+    let event = subscription_event(
         &format!("evt_1_{t}"),
         "created",
         now.seconds(),
         t,
         "active",
         STARTER,
-    )
-    .to_string();
+    );
+    crate::stripe::know(&event);
+    let body = event.to_string();
     let secret = std::env::var("STRIPE_WEBHOOK_SECRET").unwrap();
     let good = sign(&secret, body.as_bytes(), now);
     let changed = body.replace("starter", "professional");
@@ -213,6 +219,7 @@ fn wrong_signatures_change_nothing(api: &Api) {
         .header("stripe-signature", &rolled)
         .send();
     answer.data(200);
+    assert_eq!(plan(api, &founder), "STARTER");
 }
 
 /// The webhook and the ingest of usage are two functions, and no cache lies between them: it holds on
@@ -250,7 +257,7 @@ fn an_upgrade_holds_on_the_next_request(api: &Api) {
 }
 
 fn malformed_events_are_4xx(api: &Api) {
-    let t = "ten_none";
+    let t = "ten_odd";
     let now = api.now().seconds();
     for event in [
         json!({}),
@@ -280,4 +287,53 @@ fn an_event_is_two_round_trips(api: &Api) {
     );
     assert_eq!(stripe_event(api, &event).sql(), 2);
     assert_eq!(stripe_event(api, &event).sql(), 1);
+}
+
+/// An event is only a trigger: what it says may be old.
+fn stripes_own_word_counts(api: &Api) {
+    let founder = founder(api);
+    let (t, now) = (&founder.tenant, api.now().seconds());
+    let event = |id: &str, status: &str, key: &str| {
+        subscription_event(&format!("evt_{id}_{t}"), "updated", now, t, status, key)
+    };
+    crate::stripe::know(&event("0", "active", PROFESSIONAL));
+    let mut late = event("1", "canceled", STARTER);
+    late["created"] = json!(now - 60);
+    stripe_event(api, &late).data(200);
+    assert_eq!(plan(api, &founder), "PROFESSIONAL");
+    let asked = stripe().asked(&format!("sub_{t}"));
+    let [asked] = asked.as_slice() else {
+        panic!("{asked:?}")
+    };
+    assert_eq!(asked.path, format!("/v1/subscriptions/sub_{t}"));
+    assert_eq!(asked.header("stripe-version"), "2026-09-30.endive");
+    let key = std::env::var("STRIPE_SECRET_KEY").unwrap();
+    assert_eq!(asked.header("authorization"), format!("Bearer {key}"));
+}
+
+/// Stripe would repeat what is refused, and in the end turn the endpoint off.
+fn what_stripe_does_not_know_is_ignored(api: &Api) {
+    let founder = founder(api);
+    let (t, now) = (&founder.tenant, api.now().seconds());
+    let event = subscription_event(&format!("evt_1_{t}"), "updated", now, t, "active", STARTER);
+    stripe().doom(&format!("sub_{t}"), Fate::Status(404), 1);
+    stripe_event(api, &event).data(200);
+    assert_eq!(plan(api, &founder), "FREE");
+}
+
+fn stripe_is_asked_again_until_it_answers(api: &Api) {
+    for fate in [
+        Fate::Status(500),
+        Fate::Status(429),
+        Fate::Status(409),
+        Fate::HangsUp,
+    ] {
+        let founder = founder(api);
+        let (t, now) = (&founder.tenant, api.now().seconds());
+        let event = subscription_event(&format!("evt_1_{t}"), "created", now, t, "active", STARTER);
+        stripe().doom(&format!("sub_{t}"), fate, 2);
+        stripe_event(api, &event).data(200);
+        assert_eq!(plan(api, &founder), "STARTER");
+        assert_eq!(stripe().asked(&format!("sub_{t}")).len(), 3);
+    }
 }

@@ -28,7 +28,8 @@ fn the_page_names_every_group() {
     }
 }
 
-/// What is done twice or at once: replay, conflict, versions, Stripe's inbox. There is no outbox yet.
+/// What is done twice or at once: replay, conflict, versions, Stripe's inbox. What is about the outbox
+/// stands in tests/robustness, which can stop a relay in between.
 ///
 /// Rows: F-24
 #[test]

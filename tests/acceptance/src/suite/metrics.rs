@@ -186,6 +186,7 @@ fn gauges_tell_how_things_stand(api: &Api) {
         "stripe_events_open",
         "audit_entries_unsealed",
         "outbox_waiting",
+        "outbox_lag_seconds",
     ] {
         assert!(samples.contains_key(gauge), "{gauge}");
     }

@@ -13,12 +13,14 @@ mod audit;
 mod auth;
 mod bad_input;
 mod billing;
+mod billing_manage;
 mod billing_tenants;
 mod breaches;
 #[cfg(test)]
 mod checks;
 mod docs;
 mod email_change;
+mod entitlements;
 mod exchange;
 
 mod guides;
@@ -26,10 +28,13 @@ mod headers;
 mod health;
 mod idempotency;
 mod invitations;
+mod invoices;
 mod jobs;
 mod journey;
 mod lockout;
 mod members;
+mod metering;
+mod meters;
 mod metrics;
 mod mfa;
 mod mfa_required;
@@ -51,6 +56,7 @@ mod teams;
 mod temp_ids;
 mod tenancy;
 mod tokens;
+mod trials;
 mod usage;
 mod versions;
 
@@ -128,8 +134,13 @@ pub fn all() -> Vec<Test> {
         api_keys_limits::tests(),
         api_keys_reroll::tests(),
         usage::tests(),
+        metering::tests(),
+        meters::tests(),
+        entitlements::tests(),
         billing::tests(),
+        billing_manage::tests(),
         billing_tenants::tests(),
+        trials::tests(),
         jobs::tests(),
         organizations::tests(),
         resources::tests(),
@@ -144,6 +155,7 @@ pub fn all() -> Vec<Test> {
         teams::tests(),
         tenancy::tests(),
         invitations::tests(),
+        invoices::tests(),
         rate_limits::tests(),
         access::tests(),
         scheduler::tests(),

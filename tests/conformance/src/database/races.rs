@@ -101,7 +101,7 @@ pub(crate) async fn opposed_batches_do_not_get_stuck<P: Platform>(b: &Bench<'_, 
         match result {
             Ok(_) => passed = i64::saturating_add(passed, 1),
             // Somebody had to give way, and may try again.
-            Err(DatabaseError::Unavailable(_)) => {}
+            Err(DatabaseError::Busy(_)) => {}
             Err(error) => return Err(error.into()),
         }
     }

@@ -101,8 +101,11 @@ pub(crate) fn by_name(name: &str) -> Option<Code> {
 
 /// In the order of the registry, each once.
 pub(crate) fn sorted(codes: &[Code]) -> Vec<Code> {
-    let all = Code::ALL.iter().copied();
-    all.filter(|code| codes.contains(code)).collect()
+    // What a plan lacks or has used up, it may lack because a trial has expired.
+    let of_plan = [Code::QuotaExceeded, Code::PlanUpgradeRequired];
+    let trial = codes.iter().any(|code| of_plan.contains(code));
+    let holds = |code: &Code| codes.contains(code) || (trial && *code == Code::TrialExpired);
+    Code::ALL.iter().copied().filter(holds).collect()
 }
 
 /// The name of the shared answer for a status.

@@ -86,7 +86,8 @@ fn names() -> Result<(), Failed> {
         let family = parts.iter().find_map(|part| name.strip_suffix(part));
         let family = family.unwrap_or(name);
         let counted = FAMILIES.iter().any(|known| known.name == family);
-        if !counted && !page.contains(&format!("| `{family}{{")) {
+        let gauge = [format!("| `{family}{{"), format!("| `{family}` |")];
+        if !counted && !gauge.iter().any(|line| page.contains(line)) {
             findings.push(name.to_owned());
         }
     }

@@ -21,6 +21,7 @@ mod schema;
 mod scripts;
 mod statements;
 mod tenancy;
+mod zones;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
     trials.extend(schema::trials());
     trials.extend(tenancy::trials());
     trials.extend(checklist::trials());
+    trials.extend(zones::trials());
     trials.extend(reach::trials());
     trials.extend(plans::trials());
     trials.extend(migrations::trials());

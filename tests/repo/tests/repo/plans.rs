@@ -8,9 +8,10 @@ use rusqlite::Connection;
 
 use super::{OnPostgres, databases, none};
 
-/// Tables with as many rows as there are plans, tasks, flags or series, or as a minute brings.
-const SMALL: [&str; 5] = [
+/// Tables with as many rows as there are plans, prices, tasks, flags or series, or as a minute brings.
+const SMALL: [&str; 6] = [
     "plans",
+    "prices",
     "scheduler_tasks",
     "feature_flags",
     "metrics",

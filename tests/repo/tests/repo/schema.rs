@@ -6,7 +6,7 @@ use libtest_mimic::{Failed, Trial};
 use super::{OnPostgres, catalog, databases, none};
 
 /// What requirement M-06 lists, and what the product needs besides.
-const TABLES: [&str; 42] = [
+const TABLES: [&str; 46] = [
     "agents",
     "ai_logs",
     "alerts",
@@ -20,7 +20,9 @@ const TABLES: [&str; 42] = [
     "feature_flags",
     "idempotency_keys",
     "identities",
+    "inbox",
     "invitations",
+    "invoices",
     "job_parts",
     "jobs",
     "mails",
@@ -37,6 +39,8 @@ const TABLES: [&str; 42] = [
     "scheduler_tasks",
     "sessions",
     "stripe_inbox",
+    "stripe_incidents",
+    "stripe_invoices",
     "subscriptions",
     "team_members",
     "teams",
@@ -52,7 +56,7 @@ const TABLES: [&str; 42] = [
 ];
 
 /// Indexes that lists, sweeps and due work depend on (M-05).
-const INDEXES: [&str; 42] = [
+const INDEXES: [&str; 52] = [
     "agents_creator",
     "agents_deleted",
     "agents_live",
@@ -68,8 +72,10 @@ const INDEXES: [&str; 42] = [
     "exact_limits_expiry",
     "failed_auth_attempts_expiry",
     "idempotency_keys_expiry",
+    "inbox_expiry",
     "invitations_expiry",
     "invitations_tenant",
+    "invoices_tenant",
     "jobs_due",
     "jobs_finished",
     "jobs_tenant",
@@ -77,7 +83,9 @@ const INDEXES: [&str; 42] = [
     "mails_due",
     "mails_recipient",
     "memberships_user",
+    "outbox_due",
     "outbox_open",
+    "outbox_relayed",
     "payments_tenant",
     "projects_creator",
     "projects_deleted",
@@ -87,9 +95,15 @@ const INDEXES: [&str; 42] = [
     "sessions_user",
     "stripe_inbox_done",
     "stripe_inbox_open",
+    "stripe_incidents_tenant",
+    "stripe_invoices_tenant",
+    "subscriptions_checked",
+    "subscriptions_past_due",
     "subscriptions_tenant",
     "temp_ids_expiry",
     "tenants_deleted",
+    "tenants_stripe",
+    "tenants_trials",
     "usage_events_time",
     "users_reset_expiry",
     "users_unverified",
@@ -106,7 +120,7 @@ const COLUMNS: [&str; 4] = [
 ];
 
 /// Tables whose rows may belong to no tenant, or to none yet.
-const TENANT_OPTIONAL: [&str; 3] = ["alerts", "audit_log", "outbox"];
+const TENANT_OPTIONAL: [&str; 4] = ["alerts", "audit_log", "outbox", "stripe_incidents"];
 
 /// One of every sort of difference that the dialects could have.
 const CHANGES: [&str; 12] = [

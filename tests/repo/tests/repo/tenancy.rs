@@ -11,7 +11,7 @@ use super::none;
 const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/core/src");
 
 /// Files that make a `TenantId`, each with what has proven it.
-const PROVEN: [(&str, &str); 15] = [
+const PROVEN: [(&str, &str); 20] = [
     ("auth/closing.rs", "the user's own memberships"),
     (
         "auth/mfa/challenge.rs",
@@ -37,7 +37,12 @@ const PROVEN: [(&str, &str); 15] = [
         "http/tenant.rs",
         "a tenant's own row, for services and for what is public",
     ),
+    ("invoices/make.rs", "the tenant's own row, by the scheduler"),
     ("jobs/store.rs", "the job's row"),
+    (
+        "meters/tick.rs",
+        "the row of a month that the scheduler read",
+    ),
     (
         "organizations/invitations/accept.rs",
         "the row of an invitation whose token was shown",
@@ -50,6 +55,9 @@ const PROVEN: [(&str, &str); 15] = [
         "organizations/tenants/service.rs",
         "a tenant that is being made",
     ),
+    ("stripe/overdue.rs", "the row of an overdue subscription"),
+    ("trials/service.rs", "a tenant's own row, for services"),
+    ("trials/task.rs", "the tenant's own row"),
     (
         "stripe/target.rs",
         "a row that Stripe's signed event led to",
@@ -57,14 +65,10 @@ const PROVEN: [(&str, &str); 15] = [
 ];
 
 /// Files that ask the database port itself, instead of a request's context.
-const RAW: [(&str, &str); 4] = [
+const RAW: [(&str, &str); 3] = [
     (
         "http/database.rs",
         "the one door: it counts, checks and names",
-    ),
-    (
-        "http/limit.rs",
-        "asks what a caller may do, before one is refused by limits that may be others'",
     ),
     (
         "metrics/gather.rs",

@@ -181,7 +181,7 @@ fn variables_are_refused_by_name_and_never_shown() {
 fn rate_limits_are_pairs_of_a_policy_and_a_number() {
     let sides = Sides::default();
     check(|u| {
-        let mut policies = vec!["global", "write", "ingest", "auth", "ai"];
+        let mut policies = vec!["global", "write", "ingest", "auth", "ai", "payments"];
         let mut pairs = Vec::new();
         for _ in 0..u.int_in_range(1..=4)? {
             let policy = policies.swap_remove(u.choose_index(policies.len())?);

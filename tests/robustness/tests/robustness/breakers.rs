@@ -184,6 +184,11 @@ fn a_database_that_cannot_be_reached_is_left_alone_for_two_seconds() {
             let wait = answer.0.header("retry-after").map(str::to_owned);
             (answer.status(), asked, wait)
         };
+        // One that is busy works: requests that meet must not shut out all others.
+        world.set(Fault::Busy);
+        for _ in 0..10 {
+            assert_eq!(plans().await, (503, true, Some("1".to_owned())));
+        }
         world.set(Fault::Down);
         for _ in 0..5 {
             assert_eq!(plans().await, (503, true, Some("1".to_owned())));

@@ -112,7 +112,7 @@ fn made_up_keys_do_not_push_out_real_ones() {
         let hash = key::read(&real).unwrap().secret_hash;
         let known = |hash: &str| {
             let ready = world.app().ready().unwrap();
-            ready.key_tenants.borrow().get(hash)
+            ready.key_tenants.borrow().get(&hash.to_owned()).cloned()
         };
         for n in 0..5_000_u128 {
             let made_up = key::make(key::Environment::Live, n.to_be_bytes(), [7; 32]);

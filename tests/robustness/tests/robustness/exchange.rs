@@ -161,7 +161,7 @@ fn a_wrong_list_of_issuers_stops_the_exchange_alone() {
     });
 }
 
-/// Rows: AB-02 AB-03
+/// Rows: AB-02 AB-03 AB-08 AB-09
 #[test]
 fn parallel_misses_are_one_fetch_and_are_counted() {
     run(async || {
@@ -197,6 +197,27 @@ fn parallel_misses_are_one_fetch_and_are_counted() {
         world.send(later(exchange(&unknown), 61_000)).await;
         let invalidated = r#"cache_invalidations_total{cache="jwks"}"#;
         assert_eq!(value(&page(&world).await, invalidated), 1);
+    });
+}
+
+/// Rows: AB-02
+#[test]
+fn instances_that_begin_at_once_wait_for_the_few_that_may_fetch() {
+    run(async || {
+        let world = World::new(&[]).await;
+        let key = json!({"kty": "OKP", "crv": "Ed25519", "kid": "first", "x": "AQAB"});
+        world.outside(Ok((200, &json!({"keys": [key]}).to_string())));
+        let token = token("https://issuer.example.com", "edgekeep", &json!({}));
+        world.outside_takes(300);
+        let all = (0..30).map(|_| {
+            let (instance, token) = (world.with(&[]), token.clone());
+            tokio::task::spawn_local(async move { instance.send(exchange(&token)).await.status() })
+        });
+        for answer in all.collect::<Vec<_>>() {
+            // The signature is wrong, which only the document tells: the limit sends nobody away.
+            assert_eq!(answer.await.unwrap(), 401);
+        }
+        assert_eq!(world.sent_outside().len(), 20);
     });
 }
 

@@ -70,7 +70,14 @@ fn every_route_of_a_feature_says_so() {
         ("invitations.", Feature::Invitations),
         ("jobs.", Feature::Jobs),
         ("usage.", Feature::Usage),
+        ("meters.", Feature::Usage),
         ("stripe.", Feature::Billing),
+        // What money moves by; plans are shown without it.
+        ("billing.checkout", Feature::Billing),
+        ("billing.portal", Feature::Billing),
+        ("billing.change_plan", Feature::Billing),
+        ("billing.cancel", Feature::Billing),
+        ("billing.resume", Feature::Billing),
     ];
     for (_, route) in functions::routes() {
         let own = begins

@@ -121,7 +121,7 @@ fn every_store_keeps_the_same_contract() {
 #[test]
 fn every_route_is_limited_as_its_table_says() {
     run(async || {
-        let limits = "global=1,write=1,auth=1,ingest=1,ai=1";
+        let limits = "global=1,write=1,auth=1,ingest=1,ai=1,payments=1";
         let world = World::new(&[("RATE_LIMITS", limits)]).await;
         let mut classes = BTreeSet::new();
         for (n, (function, route)) in functions::routes().into_iter().enumerate() {
@@ -149,6 +149,6 @@ fn every_route_is_limited_as_its_table_says() {
             }
             classes.insert(route.rate);
         }
-        assert_eq!(classes.len(), 6);
+        assert_eq!(classes.len(), 7);
     });
 }

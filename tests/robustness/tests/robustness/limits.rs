@@ -124,10 +124,22 @@ fn unsound_limits_in_the_database_stop_nobody() {
             let answer = world.send(me(&founder)).await;
             assert_eq!((answer.status(), limit(&answer)), (200, "500"), "{unsound}");
         }
+        // What can be read in the same text holds.
+        world
+            .sql(&TENANT, &[&founder.tenant, "wirte=5,global=400,ai=x"])
+            .await;
+        assert_eq!(limit(&world.send(me(&founder)).await), "400");
+        world.sql(&TENANT, &[&founder.tenant, "x"]).await;
         world.sql(&PLAN, &["nonsense"]).await;
         assert_eq!(limit(&world.send(me(&founder)).await), "1000000");
         assert!(counted(&world, "rate_limits_unsound_total").await >= 6);
-        assert_eq!(world.logged("rate_limits.unsound"), 1);
+        let [line] = &world.lines_of("rate_limits.unsound")[..] else {
+            panic!("logged once")
+        };
+        assert_eq!(
+            (&line["set_by"], &line["text"]),
+            (&"tenant".into(), &"write=".into())
+        );
     });
 }
 
