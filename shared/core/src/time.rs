@@ -1,6 +1,6 @@
 //! Time as the database keeps it (Unix milliseconds) and as the API shows it (RFC 3339, UTC).
 
-use chrono::{DateTime, Datelike as _, NaiveDate, NaiveTime, SecondsFormat, Utc};
+use chrono::{DateTime, Datelike as _, SecondsFormat, Utc};
 
 /// Milliseconds since 1970-01-01T00:00:00Z.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -53,15 +53,8 @@ impl Millis {
 
     /// Seconds until the next UTC calendar month begins.
     pub fn until_next_month(self) -> i64 {
-        let date = self.date_time();
-        let (year, month) = (date.year(), date.month());
-        let next = if month == 12 {
-            NaiveDate::from_ymd_opt(year.saturating_add(1), 1, 1)
-        } else {
-            NaiveDate::from_ymd_opt(year, month.saturating_add(1), 1)
-        };
-        let next = next.unwrap_or_default().and_time(NaiveTime::MIN).and_utc();
-        next.timestamp().saturating_sub(self.seconds())
+        let next = month_bounds(&self.month()).map_or(self, |(_, next)| next);
+        next.seconds().saturating_sub(self.seconds())
     }
 
     /// The minute as letters tell it, `2026-11-20 at 10:18 UTC`.
@@ -91,6 +84,32 @@ impl Millis {
     }
 }
 
+/// First moment of a UTC calendar month such as `2026-11`, and of the next; `None` for what is no month
+/// before December 9999.
+pub(crate) fn month_bounds(month: &str) -> Option<(Millis, Millis)> {
+    let (year, number) = month.split_once('-')?;
+    if year.len() != 4 || number.len() != 2 {
+        return None;
+    }
+    // Numbers parse with a sign, which is no month.
+    if !year
+        .bytes()
+        .chain(number.bytes())
+        .all(|byte| byte.is_ascii_digit())
+    {
+        return None;
+    }
+    let (year, number): (i32, i32) = (year.parse().ok()?, number.parse().ok()?);
+    let start =
+        |year: i32, month: i32| Millis::parse(&format!("{year:04}-{month:02}-01T00:00:00Z"));
+    let (next_year, next) = if number == 12 {
+        (year.checked_add(1)?, 1)
+    } else {
+        (year, number.checked_add(1)?)
+    };
+    Some((start(year, number)?, start(next_year, next)?))
+}
+
 impl From<Millis> for crate::sql::Value {
     fn from(time: Millis) -> Self {
         Self::Int(time.0)
@@ -108,6 +127,7 @@ mod tests {
         assert_eq!(moment.minute(), "2026-10-31 at 23:30 UTC");
         assert_eq!(moment.rfc3339(), "2026-10-31T23:30:00.000Z");
         assert_eq!(moment.hour().rfc3339(), "2026-10-31T23:00:00.000Z");
+        assert_eq!(moment.until_next_month(), 30 * 60);
     }
 
     #[test]
@@ -120,6 +140,21 @@ mod tests {
             "2026-13-01T00:00:00Z",
         ] {
             assert_eq!(Millis::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn months_have_their_bounds() {
+        let (from, to) = month_bounds("2026-12").unwrap();
+        assert_eq!(
+            (from.rfc3339().as_str(), to.rfc3339().as_str()),
+            ("2026-12-01T00:00:00.000Z", "2027-01-01T00:00:00.000Z")
+        );
+        for bad in [
+            "2026-13", "2026-00", "2026", "26-01", "2026-1", "9999-12", "-001-01", "aaaa-bb",
+            "2026-+1", "+026-11",
+        ] {
+            assert_eq!(month_bounds(bad), None, "{bad}");
         }
     }
 }

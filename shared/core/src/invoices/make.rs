@@ -5,7 +5,6 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
 use serde_json::json;
 
 use super::amount::Price;
@@ -13,12 +12,11 @@ use super::store::{
     ADD_LINE, BILLED, COUNT_UP, CREATE, DUE, LOOKED_AT, NUMBER, OWN_BILLED, OWN_USED, USED, Used,
 };
 use crate::http::{Code, Context, Error};
-use crate::meters::bounds;
 use crate::metrics;
 use crate::port::{DatabaseError, Level, Platform};
 use crate::sql::{MAX_INTEGER, Row, Statement};
 use crate::tenancy::TenantId;
-use crate::time::{DAY, Millis, SECOND};
+use crate::time::{DAY, Millis, SECOND, month_bounds};
 
 /// How long after its end a month is billed, so that what was still on its way is on the same
 /// invoice.
@@ -42,7 +40,7 @@ pub(super) struct Month {
 /// `INTERNAL` for a moment beyond year 9999.
 pub(super) fn months(at: Millis) -> Result<[Month; 3], Error> {
     let month = |name: String| {
-        let (from, to) = bounds(&name)?;
+        let (from, to) = month_bounds(&name)?;
         Some(Month { name, from, to })
     };
     let all = || {
@@ -159,7 +157,7 @@ pub(crate) async fn due<P: Platform>(cx: &Context<'_, P>) -> Result<String, Erro
         let Some(first) = rows.first() else { break };
         // Month after month for whoever is behind: an invoice reaches back over two only.
         let through = first.text(1)?;
-        let month = match bounds(through) {
+        let month = match month_bounds(through) {
             Some((_, next)) if next < this.from => next,
             _ => last.from,
         };
@@ -184,7 +182,7 @@ async fn bill<P: Platform>(
     tenants: &[String],
 ) -> Result<u32, Error> {
     let [last, second, third] = months;
-    let listed = text(&tenants)?;
+    let listed = json!(tenants).to_string();
     let used = |month: &Month| {
         let name = month.name.as_str();
         USED.bind([
@@ -217,7 +215,7 @@ async fn bill<P: Platform>(
         }
     }
     let done: Vec<_> = tenants.iter().filter(|id| !failed.contains(id)).collect();
-    let done = [text(&done)?.into(), last.name.as_str().into()];
+    let done = [json!(done).to_string().into(), last.name.as_str().into()];
     cx.query(LOOKED_AT.bind(done)).await?;
     failure.map_or(Ok(made), Err)
 }
@@ -267,8 +265,4 @@ async fn create<P: Platform>(
         cx.log(Level::Info, "invoice.made", &fields);
     }
     Ok(is_new)
-}
-
-fn text(value: &impl Serialize) -> Result<String, Error> {
-    serde_json::to_string(value).map_err(|error| Error::new(Code::Internal).with_cause(error))
 }

@@ -6,9 +6,9 @@ use super::store::{PRICES, PUT_PRICE, price};
 use crate::audit::Entry;
 use crate::fields::Fields;
 use crate::http::{Context, Error, Interrupt, Reply};
-use crate::meters::bounds;
 use crate::port::{DatabaseError, Platform};
 use crate::sql::MAX_INTEGER;
+use crate::time::month_bounds;
 
 /// Sets a price from a month on; without one from the present month. A price of 0 ends what was
 /// charged.
@@ -27,7 +27,7 @@ pub(super) async fn put<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Inter
         .unwrap_or(0);
     fields.finish()?;
     let month = month.unwrap_or_else(|| cx.now.month());
-    if bounds(&month).is_none() {
+    if month_bounds(&month).is_none() {
         return Err(Error::invalid("fromMonth", "Must be a month such as 2026-11.").into());
     }
     let actor = cx.service()?;

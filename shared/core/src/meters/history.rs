@@ -3,11 +3,10 @@
 use serde_json::{Value as Json, json};
 
 use super::store::{HISTORY, MONTHS, OLDER, REACHED};
-use super::summary::bounds;
 use crate::http::{Context, Error, Interrupt, Reply};
 use crate::port::{DatabaseError, Platform};
 use crate::sql::Row;
-use crate::time::{DAY, Millis};
+use crate::time::{DAY, Millis, month_bounds};
 
 /// Months of a page.
 const PAGE: usize = 12;
@@ -54,7 +53,7 @@ fn year(last: &str) -> Option<Vec<(String, Millis, Millis)>> {
     let mut months = Vec::with_capacity(PAGE);
     let mut month = last.to_owned();
     for _ in 0..PAGE {
-        let (from, to) = bounds(&month)?;
+        let (from, to) = month_bounds(&month)?;
         let before = from.minus(DAY).month();
         months.push((month, from, to));
         month = before;

@@ -14,5 +14,4 @@ pub mod zone;
 
 pub use routes::Meters;
 pub(crate) use store::QUERIES;
-pub(crate) use summary::bounds;
 pub(crate) use tick::tick;

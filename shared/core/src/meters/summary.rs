@@ -5,7 +5,7 @@ use serde_json::{Value as Json, json};
 use super::store::TOTALS;
 use crate::http::{Context, Error, Interrupt, Reply};
 use crate::port::{DatabaseError, Platform};
-use crate::time::Millis;
+use crate::time::month_bounds;
 use crate::usage::quota::Quota;
 use crate::usage::store::QUOTA;
 
@@ -16,7 +16,7 @@ pub(super) async fn summary<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, I
         .request
         .query_value("month")?
         .unwrap_or_else(|| cx.now.month());
-    let (from, to) = bounds(&month)
+    let (from, to) = month_bounds(&month)
         .ok_or_else(|| Error::invalid("month", "Must be a month such as 2026-11."))?;
     let (_, rows) = cx
         .load(|tenant| {
@@ -46,49 +46,4 @@ pub(super) async fn summary<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, I
         "remaining": quota.remaining(),
         "meters": meters,
     })))
-}
-
-/// First moment of a month and of the next.
-pub(crate) fn bounds(month: &str) -> Option<(Millis, Millis)> {
-    let (year, number) = month.split_once('-')?;
-    if year.len() != 4 || number.len() != 2 {
-        return None;
-    }
-    // Numbers parse with a sign, which is no month.
-    if !year
-        .bytes()
-        .chain(number.bytes())
-        .all(|byte| byte.is_ascii_digit())
-    {
-        return None;
-    }
-    let (year, number): (i32, i32) = (year.parse().ok()?, number.parse().ok()?);
-    let start =
-        |year: i32, month: i32| Millis::parse(&format!("{year:04}-{month:02}-01T00:00:00Z"));
-    let (next_year, next) = if number == 12 {
-        (year.checked_add(1)?, 1)
-    } else {
-        (year, number.checked_add(1)?)
-    };
-    Some((start(year, number)?, start(next_year, next)?))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn months_have_their_bounds() {
-        let (from, to) = bounds("2026-12").unwrap();
-        assert_eq!(
-            (from.rfc3339().as_str(), to.rfc3339().as_str()),
-            ("2026-12-01T00:00:00.000Z", "2027-01-01T00:00:00.000Z")
-        );
-        for bad in [
-            "2026-13", "2026-00", "2026", "26-01", "2026-1", "9999-12", "-001-01", "aaaa-bb",
-            "2026-+1", "+026-11",
-        ] {
-            assert_eq!(bounds(bad), None, "{bad}");
-        }
-    }
 }
