@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::error::Error;
+use crate::time::Millis;
 
 /// Request methods that a route can name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,6 +121,18 @@ impl Request<'_> {
             }
         }
         Ok(None)
+    }
+
+    /// The moment that a query parameter names, or the one to take without it.
+    ///
+    /// # Errors
+    /// `VALIDATION` for anything but a date and time of RFC 3339.
+    pub fn query_time(&self, name: &'static str, otherwise: Millis) -> Result<Millis, Error> {
+        let Some(text) = self.query_value(name)? else {
+            return Ok(otherwise);
+        };
+        let time = Millis::parse(&text);
+        time.ok_or_else(|| Error::invalid(name, "Must be a date and time, as in RFC 3339."))
     }
 }
 

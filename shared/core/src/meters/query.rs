@@ -90,11 +90,6 @@ pub(super) async fn query<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Int
 impl Asked {
     fn read<P: Platform>(cx: &Context<'_, P>) -> Result<Self, Error> {
         let request = &cx.request;
-        let time = |name: &'static str, otherwise: Millis| match request.query_value(name)? {
-            None => Ok(otherwise),
-            Some(text) => Millis::parse(&text)
-                .ok_or_else(|| Error::invalid(name, "Must be a date and time, as in RFC 3339.")),
-        };
         let text = |name: &'static str| {
             let value = request.query_value(name)?;
             let odd = |text: &String| {
@@ -114,8 +109,8 @@ impl Asked {
         })?;
         let size = text("window")?.map_or(Some(Size::Day), |name| Size::parse(&name));
         let size = size.ok_or_else(|| Error::invalid("window", "Must be hour, day or month."))?;
-        let to = time("to", cx.now)?;
-        let from = time("from", to.minus(30 * DAY))?;
+        let to = request.query_time("to", cx.now)?;
+        let from = request.query_time("from", to.minus(30 * DAY))?;
         let windows = size
             .windows(&zone, from, to)
             .ok_or_else(|| Error::invalid("to", "Must lie after from, by at most 1000 windows."))?;

@@ -272,8 +272,8 @@ fn judge(
     }
 }
 
-/// Between 50 and 114 milliseconds before the second attempt, each further pause twice as long, so that those who failed together do not
-/// come together again.
+/// Between 50 and 114 milliseconds before the second attempt, each further pause twice as long, so
+/// that those who failed together do not come together again.
 fn pause<P: Platform>(cx: &Context<'_, P>) -> u32 {
     let mut random = [0];
     let _ = cx.platform.random(&mut random);

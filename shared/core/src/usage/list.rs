@@ -17,14 +17,9 @@ type Place = (i64, String, String);
 
 /// `GET /api/v1/usage/events?from=&to=&cursor=`: newest first, by the time they happened.
 pub(super) async fn events<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
-    let time = |name: &'static str, otherwise: Millis| match cx.request.query_value(name)? {
-        None => Ok(otherwise),
-        Some(text) => Millis::parse(&text)
-            .ok_or_else(|| Error::invalid(name, "Must be a date and time, as in RFC 3339.")),
-    };
     // What lies ahead is there already: events may be five minutes ahead.
-    let to = time("to", cx.now.plus(HOUR))?;
-    let from = time("from", to.minus(35 * DAY))?;
+    let to = cx.request.query_time("to", cx.now.plus(HOUR))?;
+    let from = cx.request.query_time("from", to.minus(35 * DAY))?;
     let after: Place = match cx.request.query_value("cursor")? {
         None => (MAX_INTEGER, String::new(), String::new()),
         Some(text) => from_base64url(&text)
