@@ -100,20 +100,7 @@ struct Data<'a> {
 pub(crate) fn read(body: &[u8], now: Millis) -> Result<Vec<Item>, Error> {
     let text = core::str::from_utf8(body)
         .map_err(|_| Error::new(Code::InvalidJson).with_message("The body is not UTF-8 text."))?;
-    let raw: &RawValue = serde_json::from_str(text).map_err(|error| not_json(&error))?;
-    let items = match raw.get().as_bytes().first() {
-        Some(b'[') => serde_json::from_str(raw.get()).map_err(|error| not_json(&error))?,
-        Some(b'{') => match serde_json::from_str::<Wrapped<'_>>(raw.get()) {
-            Ok(wrapped) => wrapped.events,
-            Err(_) => vec![raw],
-        },
-        _ => {
-            return Err(Error::invalid(
-                "",
-                "The body must be an event or a list of events.",
-            ));
-        }
-    };
+    let items = list(text)?;
     if items.is_empty() || items.len() > MAX_EVENTS {
         let rule = format!("Must hold 1 to {MAX_EVENTS} events.");
         return Err(Error::invalid("events", rule));
@@ -122,6 +109,23 @@ pub(crate) fn read(body: &[u8], now: Millis) -> Result<Vec<Item>, Error> {
         .into_iter()
         .map(|item| read_item(item.get(), now))
         .collect())
+}
+
+/// The items of a body, not read yet. A list is gone through once here: a thousand events are long.
+fn list(text: &str) -> Result<Vec<&RawValue>, Error> {
+    let whole = || serde_json::from_str::<&RawValue>(text).map_err(|error| not_json(&error));
+    match text.trim_ascii_start().as_bytes().first() {
+        Some(b'[') => serde_json::from_str(text).map_err(|error| not_json(&error)),
+        Some(b'{') => match serde_json::from_str::<Wrapped<'_>>(text) {
+            Ok(wrapped) => Ok(wrapped.events),
+            Err(_) => Ok(vec![whole()?]),
+        },
+        _ => {
+            whole()?;
+            let rule = "The body must be an event or a list of events.";
+            Err(Error::invalid("", rule))
+        }
+    }
 }
 
 fn read_item(text: &str, now: Millis) -> Item {
