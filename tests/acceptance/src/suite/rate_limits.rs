@@ -156,14 +156,15 @@ fn a_spent_limit_is_full_again_later(api: &Api) {
 fn writes_count_in_both_policies(api: &Api) {
     let founder = founder(api);
     limit(api, &founder.tenant, "write=4,global=30");
+    let late = early_in_a_minute(api);
     let rename = || {
         let body = json!({"name": "Renamed"});
         let call = api.patch("/api/v1/organizations/current", &body);
-        call.bearer(&founder.access).send()
+        call.bearer(&founder.access).later(late).send()
     };
     let read = || {
         let call = api.get("/api/v1/organizations/current");
-        call.bearer(&founder.access).send()
+        call.bearer(&founder.access).later(late).send()
     };
     let first = rename();
     first.data(200);
@@ -382,8 +383,9 @@ fn probes_are_never_limited(api: &Api) {
 /// proxy appends.
 fn what_the_client_writes_names_nobody(api: &Api) {
     let client = elsewhere(api);
+    let late = early_in_a_minute(api);
     let left = |hops: &str| {
-        let call = api.get("/api/v1/billing/plans");
+        let call = api.get("/api/v1/billing/plans").later(late);
         let answer = call.header("x-forwarded-for", hops).send();
         number(&answer, "x-ratelimit-remaining")
     };

@@ -275,14 +275,19 @@ fn a_failing_database_refuses_as_before() {
         let world = World::new(&[]).await;
         let founder = world.founder("f@example.com").await;
         world.sql(&PLAN, &["global=3"]).await;
-        let mut last = world.send(me(&founder)).await;
+        // From the start of a minute on, so that all of it is one window.
+        let minute = 60_000 - world.now().0 % 60_000;
+        let after = |millis: i64| {
+            let offset = (minute + millis).to_string();
+            me(&founder).header("x-test-clock-offset-ms", &offset)
+        };
+        let mut last = world.send(after(0)).await;
         for _ in 0..3 {
-            last = world.send(me(&founder)).await;
+            last = world.send(after(0)).await;
         }
         assert_eq!(last.status(), 429);
         world.set(Fault::Down);
-        let later = me(&founder).header("x-test-clock-offset-ms", "6000");
-        assert_eq!(world.send(later).await.status(), 429);
+        assert_eq!(world.send(after(6_000)).await.status(), 429);
     });
 }
 
