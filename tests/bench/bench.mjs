@@ -1,6 +1,7 @@
 // The work of scripts/bench; its head says what it does.
 
 import { writeFileSync } from "node:fs";
+import { bare, growth } from "./ingest.mjs";
 import { roundTrips } from "./counts.mjs";
 import { ask, cpuSeconds, fire, median, percentile } from "./load.mjs";
 import { logins } from "./logins.mjs";
@@ -99,7 +100,8 @@ try {
   await Promise.all(sides.map((side) => side.stop()));
 }
 if (!only) {
-  const page = markdown({ routes, ...counts, hashing, startup: startup(), quick });
+  const ingest = { bare: bare(quick ? 0.5 : 3), growth: await growth(quick ? 10_000 : 1_000_000, quick ? 1 : 5) };
+  const page = markdown({ routes, ...counts, hashing, ingest, startup: startup(), quick });
   if (quick) console.log(page);
   else writeFileSync("docs/BENCHMARKS.md", page);
 }

@@ -5,7 +5,7 @@ import { crc32 } from "node:zlib";
 import { request } from "./load.mjs";
 import { keyId, refreshKey, SECRETS, signingKey } from "./stacks.mjs";
 
-const [TENANT, USER, SESSION] = ["ten", "usr", "ses"].map((prefix) => `${prefix}_01bench000000000000000000`);
+export const [TENANT, USER, SESSION] = ["ten", "usr", "ses"].map((prefix) => `${prefix}_01bench000000000000000000`);
 const keyBody = `ek_live_bench00000000000_${"k".repeat(32)}`;
 const API_KEY = keyBody + crc32(keyBody).toString(16).padStart(8, "0");
 /** Sessions that are refreshed in turn, so that no two requests at a time are of the same. */
@@ -97,7 +97,8 @@ export function refresh() {
 }
 
 let events = 0;
-function ingest(count) {
+/** New events of four meters, over three hours. */
+export function ingest(count) {
   const now = Date.now();
   const list = Array.from({ length: count }, () => {
     const number = events++;
@@ -204,6 +205,14 @@ export const ROUTES = [
     calls: 2,
     rows: USAGE_ROWS,
     events: 100,
+  },
+  {
+    name: "ingest of 1,000",
+    worker: "usage",
+    make: (count) => many(count, () => ingest(1_000)),
+    calls: 2,
+    rows: USAGE_ROWS,
+    events: 1_000,
   },
   { name: "usage query, by key", worker: "meters", make: (count) => Array(count).fill(summary()), calls: 1 },
   { name: "Stripe event", worker: "stripe-webhook", make: (count) => many(count, stripe), calls: 2, rows: STRIPE_ROWS },
