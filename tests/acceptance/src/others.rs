@@ -88,7 +88,7 @@ fn answer(mut stream: TcpStream) {
     let asked = Asked::read(&mut reader);
     let told = if asked.path.starts_with("/range/") {
         breaches::answer(asked)
-    } else if asked.path.starts_with("/v1/") {
+    } else if asked.path.starts_with("/v1/") || asked.path.starts_with("/fake/") {
         stripe::answer(&asked)
     } else {
         let (status, body) = if asked.path.starts_with("/external/") {

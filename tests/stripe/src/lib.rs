@@ -7,7 +7,8 @@
 //! and a key, every `POST` has an idempotency key, and no parameter is unknown.
 //!
 //! It has no threads and no clock: whoever plays it moves [`Stripe::now`], and what happens at Stripe
-//! by itself is a method of [`Stripe`] (`life.rs`).
+//! by itself is a method of [`Stripe`] (`life.rs`), or a request below `/fake/` (`control.rs`). The
+//! binary of this crate serves it to a server on the same machine.
 
 #![allow(
     clippy::indexing_slicing,
@@ -20,6 +21,7 @@
     reason = "it runs in tests, where a panic is a finding"
 )]
 
+mod control;
 mod life;
 mod money;
 mod params;
@@ -179,6 +181,9 @@ impl Stripe {
 
     /// The status and the body.
     fn act(&mut self, asked: &Asked) -> (u16, Value) {
+        if let Some(path) = asked.path.strip_prefix(control::PREFIX) {
+            return self.control(&asked.method, path);
+        }
         let done = Self::check(asked).and_then(|()| match asked.method.as_str() {
             "POST" => self.once(asked),
             _ => self.route(asked),
@@ -248,6 +253,7 @@ impl Stripe {
             ("POST", ["subscriptions", id]) => self.update_subscription(id, &params),
             ("DELETE", ["subscriptions", id]) => self.cancel_subscription(id),
             ("POST", ["products"]) => self.create_product(&params),
+            ("POST", ["products", id]) => self.update_product(id, &params),
             ("POST", ["prices"]) => self.create_price(&params),
             ("POST", ["webhook_endpoints"]) => self.create_endpoint(&params),
             ("POST", ["webhook_endpoints", id]) => self.update_endpoint(id, &params),

@@ -37,6 +37,19 @@ impl Stripe {
         Ok(self.keep(product))
     }
 
+    pub(crate) fn update_product(&mut self, id: &str, params: &Value) -> Result {
+        only(params, &["name", "description", "active", "metadata"])?;
+        let mut product = self.find("product", id)?;
+        if params["name"].is_string() {
+            product["name"] = json!(text(params, "name")?);
+        }
+        if let Some(active) = flag(params, "active")? {
+            product["active"] = json!(active);
+        }
+        metadata(&mut product, params);
+        Ok(self.keep(product))
+    }
+
     pub(crate) fn create_price(&mut self, params: &Value) -> Result {
         only(
             params,
