@@ -65,8 +65,9 @@ struct Price {
     lookup_key: Option<String>,
 }
 
-/// Types that are told apart in metrics; each tenant's Stripe account sends what it is set to.
-const TYPES: [&str; 15] = [
+/// The types of events that something is done about: those that `edgekeep stripe-setup` asks Stripe for, and
+/// that are told apart in metrics. An account may send others; they are acknowledged.
+pub const TYPES: [&str; 14] = [
     "customer.subscription.created",
     "customer.subscription.updated",
     "customer.subscription.deleted",
@@ -81,7 +82,6 @@ const TYPES: [&str; 15] = [
     "charge.dispute.created",
     "charge.dispute.updated",
     "charge.dispute.closed",
-    "payment_intent.succeeded",
 ];
 
 impl Event {

@@ -186,6 +186,10 @@ crate::queries! {
     /// `?1` tenant, `?2` now.
     BUYER_CHECKED: SystemQuery = "stripe.buyer_checked",
         "UPDATE tenants SET stripe_checked_at = ?2 WHERE id = ?1";
+    /// Plans that Stripe is to know.
+    PLANS_FOR_SALE: SystemQuery = "stripe.plans_for_sale", "
+        SELECT id, name, price_minor, currency, stripe_lookup_key FROM plans
+        WHERE stripe_lookup_key IS NOT NULL ORDER BY sort, id";
     /// `?1` id, `?2` now, `?3` what was done.
     DONE: SystemQuery = "stripe.done",
         "UPDATE stripe_inbox SET done_at = ?2, outcome = ?3 WHERE id = ?1 AND done_at IS NULL";

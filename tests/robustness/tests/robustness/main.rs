@@ -34,6 +34,7 @@ mod stripe;
 mod stripe_calls;
 mod stripe_events;
 mod stripe_histories;
+mod stripe_setup;
 mod tenancy;
 mod trials;
 mod usage;

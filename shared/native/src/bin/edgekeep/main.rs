@@ -7,6 +7,7 @@ mod config;
 mod migrate;
 mod serve;
 mod service;
+mod stripe;
 
 use std::fmt::Display;
 use std::io::Write as _;
@@ -37,6 +38,8 @@ enum Command {
     Tick(service::Tick),
     /// Check that nobody has changed the audit log.
     Audit(audit::Arguments),
+    /// Make the products, prices and webhook endpoint at Stripe that the plans need; twice changes nothing.
+    StripeSetup(stripe::Arguments),
     /// Show which variables are set and what is wrong with them; never a value.
     Config,
 }
@@ -58,6 +61,7 @@ fn main() -> ExitCode {
             Command::ServiceToken(arguments) => service::token(&arguments),
             Command::Tick(arguments) => runtime.block_on(service::tick(arguments)),
             Command::Audit(arguments) => runtime.block_on(audit::run(arguments)),
+            Command::StripeSetup(arguments) => runtime.block_on(stripe::run(arguments)),
             Command::Config => config::show(),
         });
     match outcome {
