@@ -45,3 +45,17 @@ fn made_pages_are_up_to_date() {
         "{stale:?} in docs/ are out of date: run `cargo run -p edgekeep-docs`"
     );
 }
+
+/// The list that an operator reads is the one that the tool asks Stripe for.
+/// Rows: H-34 H-40
+#[test]
+fn the_page_about_billing_lists_the_types_of_events() {
+    let page = include_str!("../../../docs/billing.md");
+    let part = page.split("### The types of events").nth(1).unwrap_or("");
+    let part = part.split("\n## ").next().unwrap_or("");
+    let listed: Vec<_> = part
+        .lines()
+        .filter_map(|line| line.strip_prefix("- `")?.strip_suffix('`'))
+        .collect();
+    assert_eq!(listed, edgekeep_core::stripe::TYPES);
+}

@@ -5,6 +5,7 @@ use clap::builder::PossibleValuesParser;
 use edgekeep_core::auth::token::issue_service;
 use edgekeep_core::functions;
 use edgekeep_core::port::{Outbound as _, OutboundRequest};
+use edgekeep_core::time::Millis;
 use edgekeep_native::{Client, now};
 
 use crate::{Failure, app, print};
@@ -17,6 +18,13 @@ pub(crate) struct Token {
     /// Who calls; it stands in the audit log.
     #[arg(long, default_value = "operator")]
     caller: String,
+    #[arg(
+        long,
+        default_value_t = 0,
+        hide_default_value = true,
+        help = "So many milliseconds from now, for a server whose clock a request may move (TEST_CLOCK)"
+    )]
+    later_ms: i64,
 }
 
 #[derive(Debug, Args)]
@@ -29,7 +37,8 @@ pub(crate) struct Tick {
 }
 
 pub(crate) fn token(arguments: &Token) -> Result<(), Failure> {
-    print(mint(&arguments.caller, &arguments.function)?)
+    let now = now().plus(arguments.later_ms);
+    print(mint(&arguments.caller, &arguments.function, now)?)
 }
 
 pub(crate) async fn tick(arguments: Tick) -> Result<(), Failure> {
@@ -43,7 +52,7 @@ pub(crate) async fn tick(arguments: Tick) -> Result<(), Failure> {
         headers: vec![
             (
                 "authorization",
-                format!("Bearer {}", mint("cron", "scheduler")?),
+                format!("Bearer {}", mint("cron", "scheduler", now())?),
             ),
             ("content-type", "application/json".to_owned()),
         ],
@@ -62,12 +71,12 @@ pub(crate) async fn tick(arguments: Tick) -> Result<(), Failure> {
     }
 }
 
-fn mint(caller: &str, function: &str) -> Result<String, Failure> {
+fn mint(caller: &str, function: &str, now: Millis) -> Result<String, Failure> {
     let app = app();
     let ready = app.ready().map_err(|error| {
         format!("the configuration is not sound (`edgekeep config` shows it): {error}")
     })?;
-    issue_service(&ready.keys, caller, function, now()).map_err(|error| {
+    issue_service(&ready.keys, caller, function, now).map_err(|error| {
         error
             .cause()
             .unwrap_or("the token could not be made")

@@ -45,6 +45,19 @@ fn run(name: &str, arguments: &[&str]) -> Result<Output, Failed> {
         .map_err(|error| format!("{script}: {error}"))?)
 }
 
+/// The same, with something to read.
+fn run_with(name: &str, arguments: &[&str], input: &str) -> Result<Output, Failed> {
+    let mut command = Command::new(format!("{ROOT}/scripts/{name}"));
+    command.args(arguments).stdin(Stdio::piped());
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    outside_cargo(&mut command);
+    let mut child = command.spawn()?;
+    let mut to = child.stdin.take().ok_or("no standard input")?;
+    to.write_all(input.as_bytes())?;
+    drop(to);
+    Ok(child.wait_with_output()?)
+}
+
 /// Takes away what cargo tells a test: a cargo within it would find that changed, and compile ring and all
 /// that needs it anew, and so would the next one outside.
 fn outside_cargo(command: &mut Command) {

@@ -8,7 +8,7 @@ use edgekeep_core::config::{Config, Secret, VARIABLES};
 use edgekeep_support::Scratch;
 use libtest_mimic::{Failed, Trial};
 
-use super::{ROOT, errors, printed, run};
+use super::{ROOT, errors, printed, run, run_with};
 
 pub(super) fn trials() -> Vec<Trial> {
     vec![
@@ -16,6 +16,11 @@ pub(super) fn trials() -> Vec<Trial> {
         Trial::test("scripts::a_rolled_secret_stays_valid_until_the_end", roll),
         // Rows: Q-12
         Trial::test("scripts::waits_fit_the_lives_of_tokens", waits),
+        // Rows: H-06
+        Trial::test(
+            "scripts::a_webhook_secret_is_rolled_by_its_own_list",
+            webhook,
+        ),
         Trial::test("scripts::what_cannot_be_rolled_is_left_alone", refused),
     ]
 }
@@ -129,6 +134,42 @@ fn waits() -> Result<(), Failed> {
         let told = printed("roll-secret", &[&file, name])?;
         assert!(told.contains(&wait), "{name}: {told}");
     }
+    Ok(())
+}
+
+/// Stripe makes this one, so it is read.
+fn webhook() -> Result<(), Failed> {
+    const NAME: &str = "STRIPE_WEBHOOK_SECRET";
+    let scratch = Scratch::new()?;
+    let file = variables(&scratch)?;
+    let rest = fs::read_to_string(&file)?;
+    fs::write(&file, format!("{rest}{NAME}='whsec_{FIRST}'\n"))?;
+    let list = || -> Result<Vec<String>, Failed> {
+        let config = Config::load(|name| match name {
+            "BILLING_ENABLED" => Some("true".to_owned()),
+            _ => value(&file, name),
+        })?;
+        let all = config.stripe_webhook_secrets.iter();
+        Ok(all.map(|secret| secret.expose().to_owned()).collect())
+    };
+    let (first, second) = (format!("whsec_{FIRST}"), format!("whsec_{REFRESH}"));
+    for bad in ["", "whsec_", REFRESH, "whsec_a,whsec_b", "whsec_a b"] {
+        let output = run_with("roll-secret", &[&file, NAME], bad)?;
+        assert!(!output.status.success(), "{bad}");
+        assert_eq!(list()?, [first.as_str()]);
+    }
+    let output = run_with("roll-secret", &[&file, NAME], &second)?;
+    let told = String::from_utf8_lossy(&output.stdout).into_owned() + &errors(&output);
+    assert!(output.status.success(), "{told}");
+    assert!(!told.contains(&first) && !told.contains(&second), "{told}");
+    assert_eq!(list()?, [second.as_str(), first.as_str()]);
+    for _ in 0..2 {
+        printed("roll-secret", &["--end", &file, NAME])?;
+        assert_eq!(list()?, [second.as_str()]);
+    }
+    let after = fs::read_to_string(&file)?;
+    assert_eq!(after, format!("{rest}{NAME}={second}\n"));
+    assert_eq!(fs::metadata(&file)?.permissions().mode() & 0o777, 0o600);
     Ok(())
 }
 
