@@ -11,6 +11,7 @@ import { jose } from "./jose.mjs";
 import { oauth2 } from "./oauth2.mjs";
 import { otplib } from "./otplib.mjs";
 import { pyjwt } from "./pyjwt.mjs";
+import { stripe } from "./stripe.mjs";
 
 const [url, stack, results, python] = process.argv.slice(2);
 const api = new Api(url);
@@ -20,6 +21,7 @@ const cases = [
   ["otplib", "enrols_and_signs_in", ["D-02", "D-04"], otplib],
   ["jose as issuer", "signs_what_we_exchange", ["A-22"], issuer],
   ["oauth2-mock-server", "signs_in_through_us", ["D-11", "D-12"], oauth2],
+  ["stripe", "signs_what_we_take", ["H-03", "H-04", "H-06", "H-35"], stripe],
   ["client", "refreshes_and_tells", ["A-46"], client],
   ["client again", "sends_the_same_key", ["F-23"], clientRetries],
   ["client drafts", "get_their_ids", ["AA-06"], clientSwaps],

@@ -97,6 +97,30 @@ mod tests {
         ));
     }
 
+    /// Made by Stripe's own library (tests/counterparts/stripe.mjs holds them to it).
+    /// Rows: H-03 H-04 H-06
+    #[test]
+    fn signatures_are_those_of_stripes_library() {
+        let vectors = include_str!("../../../../tests/counterparts/stripe-vectors.json");
+        let vectors: Vec<serde_json::Value> = serde_json::from_str(vectors).unwrap();
+        assert!(vectors.len() > 5);
+        for vector in vectors {
+            let text = |name: &str| vector[name].as_str().unwrap().to_owned();
+            let (header, payload, secret) = (text("header"), text("payload"), text("secret"));
+            let at = Millis(vector["timestamp"].as_i64().unwrap() * 1000);
+            let body = payload.as_bytes();
+            assert_eq!(sign(&secret, body, at), header);
+            let known = [Secret::new("whsec_other".to_owned()), Secret::new(secret)];
+            assert!(is_valid(&header, body, &known, at), "{payload:?}");
+            assert!(!is_valid(&header, body, &known[..1], at));
+            let [changed, longer] = [payload.trim().to_owned(), payload.clone() + "\n"];
+            for other in [changed, longer] {
+                let same = other == payload;
+                assert_eq!(is_valid(&header, other.as_bytes(), &known, at), same);
+            }
+        }
+    }
+
     /// Rows: H-04
     #[test]
     fn the_time_may_be_five_minutes_off_and_no_more() {
