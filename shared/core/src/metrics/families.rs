@@ -116,6 +116,8 @@ families! {
         "Mails queued, sent, failed (an attempt that will be repeated) and given_up.";
     stripe_webhook_events(type_, result) = "stripe_webhook_events_total",
         "Events of Stripe; result is applied, ignored, duplicate or an error code.";
+    stripe_webhook_processing(route, le) = "stripe_webhook_processing_seconds",
+        "Time that deliveries of Stripe's events took: the series of their route in http_request_duration_seconds.";
     outbox_events(topic, result) = "outbox_events_total",
         "Events of the outbox: relayed, or failed (an attempt that will be repeated).";
     invoices(state) = "invoices_total",

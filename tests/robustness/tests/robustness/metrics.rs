@@ -60,6 +60,25 @@ fn what_all_instances_counted_adds_up() {
     });
 }
 
+/// Rows: H-36
+#[test]
+fn deliveries_of_stripe_have_their_durations() {
+    run(async || {
+        let world = World::new(&[]).await;
+        let count = r#"stripe_webhook_processing_seconds_count{route="stripe.webhook"}"#;
+        for _ in 0..3 {
+            let call = Call::post("/webhooks/stripe", &serde_json::json!({}));
+            assert_eq!(world.send(call).await.status(), 400);
+        }
+        plans(&world, 2).await;
+        let page = page(&world).await;
+        assert_eq!(value(&page, count), 3);
+        assert!(page.contains("# TYPE stripe_webhook_processing_seconds histogram"));
+        let le = r#"stripe_webhook_processing_seconds_bucket{route="stripe.webhook",le="+Inf"}"#;
+        assert_eq!(value(&page, le), 3);
+    });
+}
+
 /// Rows: O-13
 #[test]
 fn a_database_that_is_down_loses_no_counts() {
