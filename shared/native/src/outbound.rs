@@ -3,7 +3,7 @@
 use std::cell::OnceCell;
 use std::time::Duration;
 
-use edgekeep_core::port::{Outbound, OutboundError, OutboundRequest, OutboundResponse};
+use edgekeep_core::port::{Again, Outbound, OutboundError, OutboundRequest, OutboundResponse};
 use http_body_util::{BodyExt as _, Full};
 use hyper::Request;
 use hyper::body::{Bytes, Incoming};
@@ -65,9 +65,16 @@ impl Client {
             .await
             .map_err(|error| failed(&error))?;
         let status = response.status().as_u16();
+        let header = |name| response.headers().get(name).and_then(|it| it.to_str().ok());
+        // Of an answer that is one nobody asks.
+        let again = match status {
+            ..400 => Again::default(),
+            _ => Again::read(header("retry-after"), header("stripe-should-retry")),
+        };
         Ok(OutboundResponse {
             status,
             body: read(response.into_body()).await?,
+            again,
         })
     }
 }

@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use edgekeep_core::port::{
-    Outbound, OutboundError, OutboundRequest, OutboundResponse, Queue, QueueError,
+    Again, Outbound, OutboundError, OutboundRequest, OutboundResponse, Queue, QueueError,
 };
 use spin_sdk::http::Uri;
 use spin_sdk::wasip3::http::client;
@@ -31,13 +31,34 @@ impl Outbound for SpinOutbound {
 async fn exchange(request: OutboundRequest) -> Result<OutboundResponse, OutboundError> {
     let response = client::send(prepare(request)?).await.map_err(failed)?;
     let status = response.get_status_code();
+    // Of an answer that is one nobody asks.
+    let again = if status < 400 {
+        Again::default()
+    } else {
+        said(&response)
+    };
     let (_taken, result) = wit_future::new(|| Ok(()));
     let (stream, end) = Response::consume_body(response, result);
     match read(stream, end, MAX_ANSWER, None).await {
-        Ok(body) => Ok(OutboundResponse { status, body }),
+        Ok(body) => Ok(OutboundResponse {
+            status,
+            body,
+            again,
+        }),
         Err(ReadError::TooLong) => Err(OutboundError::Failed("answer is too long".to_owned())),
         Err(ReadError::Broken(why)) => Err(OutboundError::Failed(why)),
     }
+}
+
+/// What it says about another attempt.
+fn said(response: &Response) -> Again {
+    let headers = response.get_headers();
+    let header = |name| {
+        let value = headers.get(name).into_iter().next()?;
+        String::from_utf8(value).ok()
+    };
+    let (after, wanted) = (header("retry-after"), header("stripe-should-retry"));
+    Again::read(after.as_deref(), wanted.as_deref())
 }
 
 fn prepare(request: OutboundRequest) -> Result<Request, OutboundError> {

@@ -64,7 +64,10 @@ export async function forward(service, request) {
 
 export const sleep = (time) => new Promise((resolve) => setTimeout(resolve, time));
 
-/** Status and body of another service's answer, of which at most `limit` bytes are read. */
+/**
+ * Status and body of another service's answer, of which at most `limit` bytes are read, and what its headers say
+ * about another attempt.
+ */
 export async function send(method, url, fields, body, limit, time) {
   const payload = body.length ? body.slice() : undefined;
   const abort = new AbortController();
@@ -76,9 +79,11 @@ export async function send(method, url, fields, body, limit, time) {
       redirect: "manual",
       signal: abort.signal,
     });
-    if (!response.body) return [response.status, new Uint8Array()];
-    const bytes = await read(response.body.getReader(), limit);
-    return [response.status, bytes.subarray(0, limit)];
+    const bytes = response.body ? await read(response.body.getReader(), limit) : new Uint8Array();
+    const answer = [response.status, bytes.subarray(0, limit)];
+    // Of an answer that is one nobody asks.
+    if (response.status < 400) return answer;
+    return [...answer, response.headers.get("retry-after"), response.headers.get("stripe-should-retry")];
   };
   try {
     return await within(time, exchange());

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use edgekeep_core::port::{
-    Outbound, OutboundError, OutboundRequest, OutboundResponse, Queue, QueueError,
+    Again, Outbound, OutboundError, OutboundRequest, OutboundResponse, Queue, QueueError,
 };
 use js_sys::Uint8Array;
 use wasm_bindgen::{JsCast as _, JsValue};
@@ -41,7 +41,13 @@ impl Outbound for Fetch {
         let status = answer.get(0).as_f64().and_then(to_status);
         let status = status.ok_or_else(|| OutboundError::Failed("no status".to_owned()))?;
         let body = answer.get(1).unchecked_into::<Uint8Array>().to_vec();
-        Ok(OutboundResponse { status, body })
+        let header = |index| answer.get(index).as_string();
+        let (after, wanted) = (header(2), header(3));
+        Ok(OutboundResponse {
+            status,
+            body,
+            again: Again::read(after.as_deref(), wanted.as_deref()),
+        })
     }
 }
 

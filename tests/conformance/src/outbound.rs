@@ -1,7 +1,7 @@
 //! Cases of outbound HTTP, against the peer.
 
 use edgekeep_core::port::{
-    Outbound as _, OutboundError, OutboundRequest, OutboundResponse, Platform,
+    Again, Outbound as _, OutboundError, OutboundRequest, OutboundResponse, Platform,
 };
 
 use crate::bench::{Bench, Outcome, holds, same};
@@ -73,6 +73,22 @@ pub(crate) async fn redirects_are_not_followed<P: Platform>(b: &Bench<'_, P>) ->
             &b.ask("GET", &format!("/status/{status}"), "").await?.status,
             &status,
         )?;
+    }
+    Ok(())
+}
+
+pub(crate) async fn what_is_said_about_another_attempt_is_handed_over<P: Platform>(
+    b: &Bench<'_, P>,
+) -> Outcome {
+    for (path, after, wanted) in [
+        ("/busy/7/true", Some(7), Some(true)),
+        ("/busy/120/false", Some(120), Some(false)),
+        ("/busy/soon/perhaps", None, None),
+        ("/status/503", None, None),
+    ] {
+        let answer = b.ask("GET", path, "").await?;
+        same(&answer.status, &503)?;
+        same(&answer.again, &Again { after, wanted })?;
     }
     Ok(())
 }

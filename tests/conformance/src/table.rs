@@ -77,6 +77,7 @@ cases! {
         a_request_arrives_whole
         any_status_is_an_answer
         redirects_are_not_followed
+        what_is_said_about_another_attempt_is_handed_over
         a_long_answer_is_cut
         silence_is_a_timeout
         a_hanging_body_is_a_timeout

@@ -12,7 +12,7 @@ use std::rc::Rc;
 use edgekeep_core::app::App;
 use edgekeep_core::functions;
 use edgekeep_core::port::{
-    self, EntropyError, Level, Missing, OutboundError, OutboundRequest, OutboundResponse,
+    self, Again, EntropyError, Level, Missing, OutboundError, OutboundRequest, OutboundResponse,
 };
 use edgekeep_core::sql::{Row, SystemQuery};
 use edgekeep_core::time::Millis;
@@ -68,6 +68,7 @@ impl World {
                 sent: RefCell::default(),
                 answer: RefCell::default(),
                 delay: Cell::default(),
+                again: RefCell::default(),
                 places: RefCell::default(),
                 stripe: RefCell::default(),
             }),
@@ -160,8 +161,14 @@ impl World {
         let answer = answer.map(|(status, body)| OutboundResponse {
             status,
             body: body.as_bytes().to_vec(),
+            again: Again::default(),
         });
         *self.network.answer.borrow_mut() = Some(answer);
+    }
+
+    /// What the next answers of the outside say about another attempt, in their headers.
+    pub fn outside_says(&self, again: &[Again]) {
+        *self.network.again.borrow_mut() = again.iter().rev().copied().collect();
     }
 
     /// How long the outside takes for its answer, in milliseconds.

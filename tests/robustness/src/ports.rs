@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::future::pending;
 
 use edgekeep_core::port::{
-    self, DatabaseError, Dialect, KeyValueError, OutboundError, OutboundRequest, OutboundResponse,
+    self, Again, DatabaseError, Dialect, KeyValueError, OutboundError, OutboundRequest,
+    OutboundResponse,
 };
 use edgekeep_core::sql::{Row, Statement, SystemQuery};
 use edgekeep_core::time::Millis;
@@ -44,6 +45,8 @@ pub struct Network {
     pub(crate) answer: RefCell<Option<Result<OutboundResponse, OutboundError>>>,
     /// How long it takes with that, in milliseconds.
     pub(crate) delay: Cell<u32>,
+    /// What its next answers say about another attempt, the last one first.
+    pub(crate) again: RefCell<Vec<Again>>,
     /// Stripe, once somebody plays it here.
     pub(crate) stripe: RefCell<Option<Stripe>>,
     /// Answers of single places, by how their URL ends; these come first.
@@ -64,7 +67,11 @@ impl port::Outbound for Network {
         };
         if let Some(body) = body {
             self.sent.borrow_mut().push(request);
-            return Ok(OutboundResponse { status: 200, body });
+            return Ok(OutboundResponse {
+                status: 200,
+                body,
+                again: Again::default(),
+            });
         }
         let told = self.answer.borrow().clone();
         let Some(answer) = told else {
@@ -74,7 +81,10 @@ impl port::Outbound for Network {
         if self.delay.get() > 0 {
             port::Platform::sleep(&self.inner, self.delay.get()).await;
         }
-        answer
+        answer.map(|answer| OutboundResponse {
+            again: self.again.borrow_mut().pop().unwrap_or_default(),
+            ..answer
+        })
     }
 }
 
@@ -96,6 +106,7 @@ fn ask(
         Told::Answer(status, body, _) => Ok(OutboundResponse {
             status,
             body: body.to_string().into_bytes(),
+            again: Again::default(),
         }),
     }
 }

@@ -18,7 +18,7 @@ use crate::http::{Code, Context, Error};
 use crate::key_value;
 use crate::metrics;
 use crate::port::{
-    Level, Outbound as _, OutboundError, OutboundRequest, OutboundResponse, Platform,
+    Again, Level, Outbound as _, OutboundError, OutboundRequest, OutboundResponse, Platform,
 };
 use crate::time::SECOND;
 
@@ -215,7 +215,8 @@ pub(crate) async fn call<P: Platform>(
     result
 }
 
-/// Sends it until there is an answer, the attempts are used up, or the time is.
+/// Sends it until there is an answer, the attempts are used up, or the time is. An answer may say itself whether
+/// and when to ask again; who would have to wait longer than the time that is left is not asked again.
 async fn attempts<P: Platform>(
     cx: &Context<'_, P>,
     target: &'static Target,
@@ -232,16 +233,18 @@ async fn attempts<P: Platform>(
     loop {
         left = left.saturating_sub(1);
         let sent = cx.platform.outbound().send(request.clone()).await;
+        let said = sent.as_ref().map_or(Again::default(), |told| told.again);
         let (outcome, result) = judge(sent);
         let took = cx.platform.now().since(started);
         cx.count(metrics::outbound_requests(target.name, outcome));
         // Whoever waited in vain has waited long enough.
-        let again = match &result {
+        let again = said.wanted.unwrap_or(match &result {
             Ok(response) => target.busy.contains(&response.status),
             Err(failure) => matches!(failure, Failure::Failed(_)),
-        };
+        });
         let again = again && left > 0;
-        let pause = pause(cx) << longer;
+        let asked = said.after.unwrap_or(0).saturating_mul(1_000);
+        let pause = (pause(cx) << longer).saturating_add(asked);
         longer = longer.saturating_add(1).min(4);
         let rest = i64::from(target.patience_ms)
             .saturating_sub(took)

@@ -8,7 +8,9 @@ use core::future::Future;
 
 pub use database::{Database, DatabaseError, Dialect};
 pub use key_value::{KeyValue, KeyValueError};
-pub use outbound::{Outbound, OutboundError, OutboundRequest, OutboundResponse, Queue, QueueError};
+pub use outbound::{
+    Again, Outbound, OutboundError, OutboundRequest, OutboundResponse, Queue, QueueError,
+};
 
 use crate::app::App;
 use crate::time::Millis;

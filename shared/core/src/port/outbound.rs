@@ -24,6 +24,27 @@ pub struct OutboundResponse {
     pub status: u16,
     /// Body bytes.
     pub body: Vec<u8>,
+    /// What its headers say about another attempt; nothing else of them is handed over.
+    pub again: Again,
+}
+
+/// What an answer says about another attempt.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Again {
+    /// `Retry-After` in seconds. A date in it is not read.
+    pub after: Option<u32>,
+    /// `Stripe-Should-Retry`: whether the same request may succeed, which Stripe knows better than its status says.
+    pub wanted: Option<bool>,
+}
+
+impl Again {
+    /// Reads the two headers; `None` or anything that is not understood is as if it were not there.
+    pub fn read(after: Option<&str>, wanted: Option<&str>) -> Self {
+        Self {
+            after: after.and_then(|seconds| seconds.trim().parse().ok()),
+            wanted: wanted.and_then(|word| word.trim().parse().ok()),
+        }
+    }
 }
 
 /// HTTP to the outside. Redirects are not followed.

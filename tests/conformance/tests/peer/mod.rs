@@ -63,6 +63,18 @@ async fn answer(request: Request<Incoming>) -> Result<Answer, Infallible> {
                 .insert("location", "/echo".parse().expect("a header"));
             response
         }
+        "busy" => {
+            let mut response = text(b"busy".to_vec());
+            *response.status_mut() = hyper::StatusCode::SERVICE_UNAVAILABLE;
+            for (name, value) in [
+                ("retry-after", number),
+                ("stripe-should-retry", parts.next().unwrap_or_default()),
+            ] {
+                let value = value.parse().expect("a header");
+                response.headers_mut().insert(name, value);
+            }
+            response
+        }
         "silence" => {
             tokio::time::sleep(Duration::from_secs(30)).await;
             text(Vec::new())

@@ -1,6 +1,6 @@
 //! How Stripe's API is called: what every request carries, and what is asked again.
 
-use edgekeep_core::port::OutboundRequest;
+use edgekeep_core::port::{Again, OutboundRequest};
 use edgekeep_core::stripe::sign;
 use edgekeep_robustness::{Answer, Call, World, run};
 use serde_json::json;
@@ -62,6 +62,55 @@ fn what_may_succeed_is_asked_three_times_and_a_refusal_once() {
             assert_eq!(answer.json()["error"]["code"], code, "{status}");
             assert!(!String::from_utf8_lossy(&answer.0.body).contains("a@b"));
             assert_eq!(world.sent_outside().len(), attempts, "{status}");
+        }
+    });
+}
+
+/// What Stripe says about another attempt holds in place of what its status would make us think.
+/// Rows: H-20
+#[test]
+fn stripe_says_whether_to_ask_again() {
+    let says = |wanted| Again {
+        wanted: Some(wanted),
+        after: None,
+    };
+    run(async || {
+        for (status, said, attempts) in [
+            (500, vec![says(false)], 1),
+            (429, vec![says(false)], 1),
+            (409, vec![says(true), says(false)], 2),
+            (400, vec![says(true), says(true), says(true), says(true)], 3),
+            (400, vec![], 1),
+        ] {
+            let world = World::new(&[("STRIPE_SECRET_KEY", KEY)]).await;
+            world.outside(Ok((status, r#"{"error":{"type":"api_error"}}"#)));
+            world.outside_says(&said);
+            assert_eq!(deliver(&world, "evt_1").await.status(), 503, "{status}");
+            assert_eq!(world.sent_outside().len(), attempts, "{status} {said:?}");
+        }
+    });
+}
+
+/// Rows: H-20
+#[test]
+fn stripe_says_how_long_to_wait_and_nobody_waits_for_long() {
+    let says = |seconds| Again {
+        wanted: None,
+        after: Some(seconds),
+    };
+    run(async || {
+        for (seconds, attempts, least) in [(1, 3, 1_000), (0, 3, 0), (10, 1, 0), (u32::MAX, 1, 0)] {
+            let world = World::new(&[("STRIPE_SECRET_KEY", KEY)]).await;
+            world.outside(Ok((429, r#"{"error":{"type":"api_error"}}"#)));
+            world.outside_says(&[says(seconds)]);
+            let started = edgekeep_core::port::Platform::now(&world);
+            assert_eq!(deliver(&world, "evt_1").await.status(), 503);
+            let took = edgekeep_core::port::Platform::now(&world).since(started);
+            assert_eq!(world.sent_outside().len(), attempts, "{seconds}");
+            assert!(
+                (least..least + 1_000).contains(&took),
+                "{seconds}: {took} ms"
+            );
         }
     });
 }
