@@ -9,10 +9,12 @@ use serde_json::json;
 
 use super::amount::Price;
 use super::store::{
-    ADD_LINE, BILLED, COUNT_UP, CREATE, DUE, LOOKED_AT, NUMBER, OWN_BILLED, OWN_USED, USED, Used,
+    ADD_LINE, BILLED, COUNT_UP, CREATE, DUE, LOOKED_AT, NUMBER, OWN_BILLED, OWN_USED,
+    PUBLISH_CREATED, USED, Used,
 };
 use crate::http::{Code, Context, Error};
 use crate::metrics;
+use crate::outbox::{Event, Topic};
 use crate::port::{DatabaseError, Level, Platform};
 use crate::sql::{MAX_INTEGER, Row, Statement};
 use crate::tenancy::TenantId;
@@ -239,6 +241,16 @@ async fn create<P: Platform>(
             cx.now.into(),
         ],
     )];
+    let told = json!({
+        "invoice": id,
+        "month": month.name,
+        "amount_minor": draft.total(),
+        "currency": draft.currency,
+    });
+    let event = Event::new(cx, Topic::INVOICE_CREATED, &told)?;
+    let mut publish = event.publish_by(&PUBLISH_CREATED, &tenant);
+    publish.params.push(id.as_str().into());
+    writes.push(publish);
     for (position, line) in draft.lines.iter().enumerate() {
         writes.push(ADD_LINE.bind(
             &tenant,

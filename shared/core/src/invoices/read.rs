@@ -4,12 +4,13 @@ use serde_json::{Map, Value as Json, json};
 
 use super::make::{Line, drafts, months, own};
 use super::page;
-use super::store::{GET, LINES, LIST, SETTLE, price};
+use super::store::{GET, HELD, LINES, LIST, PUBLISH_SETTLED, RECORD_SETTLED, SETTLE, price};
 use crate::audit::Entry;
 use crate::fields::Fields;
 use crate::http::{Code, Context, Error, Interrupt, Page, Reply, Response};
 use crate::id::is_id;
 use crate::metrics;
+use crate::outbox::{Event, Topic};
 use crate::port::{DatabaseError, Platform};
 use crate::sql::Row;
 use crate::time::Millis;
@@ -26,6 +27,17 @@ pub(super) struct Head {
 }
 
 impl Head {
+    /// What events tell of it.
+    fn told(&self) -> Json {
+        json!({
+            "invoice": self.id,
+            "number": self.number,
+            "month": self.month,
+            "amount_minor": self.total,
+            "currency": self.currency,
+        })
+    }
+
     fn from_row(row: &Row) -> Result<Self, DatabaseError> {
         Ok(Self {
             id: row.text(0)?.to_owned(),
@@ -143,10 +155,10 @@ pub(super) async fn upcoming<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, 
 /// What became of an open invoice: a service that took the money says so.
 pub(super) async fn settle<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
     let mut fields = Fields::parse(cx.request.body)?;
-    let status = match fields.text("status", 1, 20)?.as_str() {
-        "paid" => "paid",
-        "void" => "void",
-        "uncollectible" => "uncollectible",
+    let (status, topic) = match fields.text("status", 1, 20)?.as_str() {
+        "paid" => ("paid", Topic::INVOICE_PAID),
+        "void" => ("void", Topic::INVOICE_VOIDED),
+        "uncollectible" => ("uncollectible", Topic::INVOICE_UNCOLLECTIBLE),
         _ => {
             let rule = "Must be paid, void or uncollectible.";
             return Err(Error::invalid("status", rule).into());
@@ -170,9 +182,15 @@ pub(super) async fn settle<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, In
             action: "invoice.settle",
             target: id,
         };
+        let mut record = entry.record(cx, &RECORD_SETTLED, &tenant)?.statement;
+        record.params.push(id.into());
+        let mut publish =
+            Event::new(cx, topic, &head.told())?.publish_by(&PUBLISH_SETTLED, &tenant);
+        publish.params.push(id.into());
+        let held = HELD.bind(&tenant, [id.into()]);
         let change = SETTLE.bind(&tenant, [id.into(), status.into(), cx.now.into()]);
-        let rows = cx.batch(&[change, entry.append(cx)?]).await?;
-        if rows.first().is_none_or(Vec::is_empty) {
+        let rows = cx.batch(&[held, record, publish, change]).await?;
+        if rows.last().is_none_or(Vec::is_empty) {
             let rule = "Only an open invoice can be settled.";
             return Err(Error::new(Code::StateConflict).with_message(rule).into());
         }

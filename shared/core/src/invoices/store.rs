@@ -117,6 +117,19 @@ crate::queries! {
     LINES: TenantQuery = "invoices.lines", "
         SELECT meter, month, quantity, unit_amount_minor, per_units, included_units, amount_minor
         FROM invoice_lines WHERE tenant_id = ?1 AND invoice_id = ?2 ORDER BY position";
+    /// `?7` invoice: only if this batch made it.
+    PUBLISH_CREATED: TenantQuery = "invoices.publish_created", crate::publish_where!("
+        FROM invoices WHERE tenant_id = ?1 AND id = ?7");
+    /// `?1` tenant, `?2` id. First in the batch that settles: the next one sees what became of it. For
+    /// PostgreSQL only; the others have one writer.
+    HELD: TenantQuery = "invoices.held", "SELECT id FROM invoices WHERE tenant_id = ?1 AND id = ?2",
+        postgres = "SELECT id FROM invoices WHERE tenant_id = ?1 AND id = ?2 FOR NO KEY UPDATE";
+    /// `?7` invoice: only while it is open, so before [`SETTLE`].
+    PUBLISH_SETTLED: TenantQuery = "invoices.publish_settled", crate::publish_where!("
+        FROM invoices WHERE tenant_id = ?1 AND id = ?7 AND status = 'open'");
+    /// [`crate::audit::Entry::record`], `?11` invoice: the same.
+    RECORD_SETTLED: TenantQuery = "invoices.record_settled", crate::record_where!(
+        "FROM invoices WHERE tenant_id = ?1 AND id = ?11 AND status = 'open'");
     /// `?1` tenant, `?2` id, `?3` new state, `?4` now. Only an open invoice changes.
     SETTLE: TenantQuery = "invoices.settle", "
         UPDATE invoices SET status = ?3, updated_at = ?4

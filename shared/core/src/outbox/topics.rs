@@ -53,10 +53,16 @@ topics! {
         "A trial ends at another time.";
     QUOTA_THRESHOLD = "quota.threshold", 1, Some(Template::QuotaThreshold),
         "Usage has reached a share of the plan's quota.";
+    INVOICE_CREATED = "invoice.created", 1, None,
+        "An invoice for usage was made; it is final from the start.";
     INVOICE_PAID = "invoice.paid", 1, None,
         "An invoice was paid.";
     INVOICE_FAILED = "invoice.payment_failed", 1, None,
         "An invoice could not be paid.";
+    INVOICE_VOIDED = "invoice.voided", 1, None,
+        "An invoice for usage was taken back.";
+    INVOICE_UNCOLLECTIBLE = "invoice.marked_uncollectible", 1, None,
+        "An invoice for usage was given up.";
     PAYMENT_PAID = "payment.paid", 1, Some(Template::PaymentPaid),
         "A payment was made.";
     PAYMENT_FAILED = "payment.failed", 1, None,

@@ -27,6 +27,15 @@ static INVOICES: SystemQuery = SystemQuery::new(
     FROM invoices i ORDER BY i.sequence",
 );
 
+static EVENTS: SystemQuery = SystemQuery::new(
+    "test.invoice_events",
+    "SELECT topic, payload FROM outbox WHERE topic LIKE 'invoice.%' ORDER BY created_at, id",
+);
+static AUDIT: SystemQuery = SystemQuery::new(
+    "test.settled",
+    "SELECT id FROM audit_log WHERE action = 'invoice.settle'",
+);
+
 /// Numbers that look random and are the same every time.
 struct Dice(u64);
 
@@ -171,6 +180,103 @@ fn events_rollups_and_invoice_lines_have_one_sum() {
                 assert_eq!(row.int(0).unwrap(), at as i64 + 1);
                 assert_eq!(row.int(1).unwrap(), row.int(2).unwrap());
             }
+            // Each was told of once, whatever failed.
+            let invoices = world.sql(&INVOICES, &[]).await;
+            let mut totals: Vec<_> = invoices.iter().map(|row| row.int(1).unwrap()).collect();
+            let mut told: Vec<_> = events(&world)
+                .await
+                .iter()
+                .map(|(_, told)| told["amount_minor"].as_i64().unwrap())
+                .collect();
+            totals.sort_unstable();
+            told.sort_unstable();
+            assert_eq!(told, totals, "seed {seed}");
+        });
+    }
+}
+
+/// Topics and payloads of what was told of invoices.
+async fn events(world: &World) -> Vec<(String, Value)> {
+    let rows = world.sql(&EVENTS, &[]).await;
+    let told = rows.iter().map(|row| {
+        let payload = serde_json::from_str(row.text(1).unwrap()).unwrap();
+        (row.text(0).unwrap().to_owned(), payload)
+    });
+    told.collect()
+}
+
+/// Rows: H-33 K-04
+#[test]
+fn what_becomes_of_an_invoice_is_told_once_and_recorded_once() {
+    for (status, topic) in [
+        ("paid", "invoice.paid"),
+        ("void", "invoice.voided"),
+        ("uncollectible", "invoice.marked_uncollectible"),
+    ] {
+        run(async || {
+            let world = World::new(&[]).await;
+            let founder = world.founder("f@example.com").await;
+            let key = world.api_key(&founder).await;
+            let price = json!({"plan": "FREE", "meter": "m", "unitAmountMinor": 7});
+            let mut call =
+                Call::post("/api/v1/prices", &price).bearer(&token(&world, "invoices", 0));
+            call.method = "PUT".to_owned();
+            world.send(call).await.data(200);
+            let used = json!({"id": "1", "meter": "m", "quantity": 3});
+            let call = Call::post("/api/v1/usage/events", &used).bearer(&key);
+            world.send(call).await.data(200);
+            for _ in 0..2 {
+                tick(&world, 35 * DAY).await.data(200);
+            }
+            let all = events(&world).await;
+            let [(created, told)] = all.as_slice() else {
+                panic!("{all:?}")
+            };
+            assert_eq!(created, "invoice.created");
+            assert_eq!(
+                (&told["amount_minor"], &told["currency"]),
+                (&json!(21), &json!("usd"))
+            );
+            let path = format!(
+                "/api/v1/invoices/{}/status",
+                told["invoice"].as_str().unwrap()
+            );
+            let settle = async |status: &str| {
+                let mut call = Call::post(&path, &json!({"status": status}));
+                call.method = "PUT".to_owned();
+                let call = call.header("x-tenant-id", &founder.tenant);
+                world
+                    .send(call.bearer(&token(&world, "invoices", 0)))
+                    .await
+                    .status()
+            };
+            // Fails after each statement in turn: nothing is told of what did not happen.
+            for statement in 1.. {
+                world.set(Fault::Statement(statement));
+                if settle(status).await == 200 {
+                    assert!(statement > 4, "{statement}");
+                    break;
+                }
+                assert_eq!(events(&world).await.len(), 1, "{statement}");
+                assert_eq!(world.sql(&AUDIT, &[]).await.len(), 0, "{statement}");
+            }
+            world.set(Fault::None);
+            let other = if status == "paid" { "void" } else { "paid" };
+            assert_eq!(
+                [
+                    settle(status).await,
+                    settle(status).await,
+                    settle(other).await
+                ],
+                [200, 200, 409]
+            );
+            let all = events(&world).await;
+            assert_eq!(all.len(), 2, "{all:?}");
+            // It was made in the future, by the moved clock.
+            let (settled, told) = &all[0];
+            assert_eq!(settled, topic);
+            assert!(told["number"].as_str().unwrap().starts_with("INV-"));
+            assert_eq!(world.sql(&AUDIT, &[]).await.len(), 1);
         });
     }
 }
