@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use clap::Args;
 use edgekeep_core::app::App;
 use edgekeep_core::config::Secret;
+use edgekeep_core::crypto::hex;
 use edgekeep_core::stripe;
 use edgekeep_native::{Database, Platform, Wakes};
 
@@ -89,7 +90,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
 fn app() -> Result<App, Failure> {
     let mut random = [0_u8; 24];
     getrandom::fill(&mut random).map_err(failure)?;
-    let none_yet: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+    let none_yet = hex(&random);
     Ok(App::new(move |name| {
         let value = variable(name).filter(|value| !value.trim().is_empty());
         match name {
