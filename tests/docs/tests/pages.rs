@@ -58,4 +58,12 @@ fn the_page_about_billing_lists_the_types_of_events() {
         .filter_map(|line| line.strip_prefix("- `")?.strip_suffix('`'))
         .collect();
     assert_eq!(listed, edgekeep_core::stripe::TYPES);
+    let versions = page.split("version `").skip(1);
+    let versions: Vec<_> = versions.filter_map(|rest| rest.split('`').next()).collect();
+    assert!(
+        versions.len() > 1
+            && versions
+                .iter()
+                .all(|named| *named == edgekeep_core::stripe::API_VERSION)
+    );
 }

@@ -58,7 +58,9 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     }
     let url = url.to_owned();
     // Before anything is made whose secret would then have no place.
-    let file = arguments.secret_to.as_ref().map(create).transpose()?;
+    let place = arguments.secret_to.as_ref();
+    let file = place.filter(|_| !arguments.dry_run).map(create);
+    let file = file.transpose()?;
     print(format_args!(
         "Stripe in {} mode{}",
         if live { "live" } else { "test" },
@@ -76,12 +78,14 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     }
     print(match (report.changes, arguments.dry_run) {
         (0, _) => "nothing to change".to_owned(),
-        (changes, true) => format!("{changes} changes to make"),
-        (changes, false) => format!("{changes} changes made"),
+        (changes, true) => format!("changes to make: {changes}"),
+        (changes, false) => format!("changes made: {changes}"),
     })?;
-    match report.secret {
-        Some(secret) => tell(&secret, file),
-        None => Ok(()),
+    match (report.secret, arguments.secret_to) {
+        (Some(secret), _) => tell(&secret, file),
+        // Made for a secret that there is not.
+        (None, Some(path)) if file.is_some() => std::fs::remove_file(path).map_err(failure),
+        (None, _) => Ok(()),
     }
 }
 
