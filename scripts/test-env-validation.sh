@@ -105,6 +105,7 @@ refuses 'a mail provider without its key' RESEND_API_KEY 'is not set' RESEND_API
 refuses 'DB_POOL_MAX zero' DB_POOL_MAX '1 to 100' DB_POOL_MAX=0
 refuses 'MAX_BODY_BYTES no number' MAX_BODY_BYTES 'whole number' MAX_BODY_BYTES=$mark
 refuses 'an unknown log level' LOG_LEVEL 'must be' LOG_LEVEL=$mark
+refuses 'an unknown way of tracking' REQUEST_TRACKING 'counts, rows or off' REQUEST_TRACKING=$mark
 refuses 'an unknown rate class' RATE_LIMITS 'must be' RATE_LIMITS=$mark=1
 refuses 'a rate policy twice' RATE_LIMITS 'must be' RATE_LIMITS=global=1,global=2
 refuses 'the test clock' TEST_CLOCK 'must not be true' TEST_CLOCK=true

@@ -17,7 +17,7 @@ use crate::stripe::StripeWebhook;
 use crate::usage::Usage;
 use crate::{
     audit, auth, billing, guard, health, invoices, jobs, mail, meters, metrics, organizations,
-    outbox, resources, scheduler, stripe, tenancy, trials, usage,
+    outbox, resources, scheduler, stripe, tenancy, tracking, trials, usage,
 };
 
 /// Runs a piece of code for every function; add a function here and it is everywhere.
@@ -91,12 +91,14 @@ pub fn queries() -> Vec<&'static Query> {
         usage::QUERIES,
         invoices::QUERIES,
         meters::QUERIES,
+        meters::REQUESTS,
         billing::QUERIES,
         stripe::QUERIES,
         jobs::QUERIES,
         health::QUERIES,
         mail::QUERIES,
         metrics::QUERIES,
+        tracking::QUERIES,
         tenancy::QUERIES,
         tenancy::RESOLVE_QUERIES,
         trials::QUERIES,

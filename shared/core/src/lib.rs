@@ -51,5 +51,6 @@ pub mod sql;
 pub mod stripe;
 pub mod tenancy;
 pub mod time;
+pub mod tracking;
 pub(crate) mod trials;
 pub mod usage;

@@ -31,7 +31,7 @@ fn row(policy: &Policy) -> Vec<String> {
 const REST: &str = "\
 - The end is the expiry of sessions, links, invitations, idempotency keys, temporary ids, limit windows
   and failed attempts; the finish of jobs and Stripe events; the relay of the outbox's events (what waits is kept); the deletion of projects and agents; the
-  creation of mails and AI logs.
+  creation of mails and AI logs; the moment or hour of what was tracked of requests (`usage_logs`).
 - `verification_links` are only emptied: the account stays, and can ask for a new one.
 - `unverified_accounts` go with their tenants, counted from the last registration of the address.
 - The parts of a job's result go with the job; a project stays as long as a deleted agent of it does.

@@ -5,6 +5,7 @@ use core::ops::RangeInclusive;
 use super::{BreachCheck, Config, ConfigError, Environment};
 use crate::guard::rate_limit::Limits;
 use crate::port::Level;
+use crate::tracking::Tracking;
 
 /// Longest list: what is longer was pasted by mistake, and is walked on every request.
 const MAX_LIST: usize = 100;
@@ -169,6 +170,18 @@ impl<'a> Loader<'a> {
             Some(_) => {
                 self.problem("LOG_LEVEL must be debug, info, warn or error".to_owned());
                 Level::Info
+            }
+        }
+    }
+
+    pub(super) fn tracking(&mut self) -> Tracking {
+        match self.value("REQUEST_TRACKING").as_deref() {
+            None | Some("counts") => Tracking::Counts,
+            Some("rows") => Tracking::Rows,
+            Some("off") => Tracking::Off,
+            Some(_) => {
+                self.problem("REQUEST_TRACKING must be counts, rows or off".to_owned());
+                Tracking::Counts
             }
         }
     }

@@ -21,6 +21,7 @@ use crate::auth::oauth::provider::Provider;
 use crate::guard::client::Proxies;
 use crate::guard::rate_limit::Limits;
 use crate::time::{DAY, HOUR};
+use crate::tracking::Tracking;
 use checks::Loader;
 
 /// Where the product runs, which decides how strict the checks are.
@@ -173,6 +174,8 @@ pub struct Config {
     pub pool_max: usize,
     /// `MAX_BODY_BYTES`
     pub max_body_bytes: usize,
+    /// `REQUEST_TRACKING`
+    pub tracking: Tracking,
     /// `TEST_CLOCK`: requests may carry `X-Test-Clock-Offset-Ms`; never in production.
     pub test_clock: bool,
     /// Problems that production would refuse, by name; logged once.
@@ -241,6 +244,7 @@ impl Config {
             trial_plan: from.text("TRIAL_PLAN", "PROFESSIONAL"),
             pool_max: from.size("DB_POOL_MAX", 16, 1..=100),
             max_body_bytes: from.size("MAX_BODY_BYTES", 1_048_576, 1_024..=10_485_760),
+            tracking: from.tracking(),
             test_clock: from.test_clock(),
             warnings: Vec::new(),
         };

@@ -91,6 +91,7 @@ fn each_bad_value_is_refused_by_name_and_never_shown() {
         ("MAX_BODY_BYTES", "-1"),
         ("DB_POOL_MAX", "0"),
         ("DB_POOL_MAX", "hunter2"),
+        ("REQUEST_TRACKING", "hunter2"),
         ("FRONTEND_URL", "ftp://hunter2"),
         ("TEST_CLOCK", "true"),
         ("ENVIRONMENT", "Production-hunter2"),

@@ -241,6 +241,11 @@ pub const VARIABLES: &[Variable] = &[
         "largest request body, 1024 to 10485760",
     ),
     plain(
+        "REQUEST_TRACKING",
+        "counts",
+        "requests as usage: counts (one row for those of an hour that are alike), rows (one for each) or off",
+    ),
+    plain(
         "TEST_CLOCK",
         "false",
         "true lets tests move the clock; refused in production",

@@ -64,6 +64,16 @@ impl Credential {
         }
     }
 
+    /// Who carries it, by a name that tells nothing of them: the ids of members and keys, the names of services.
+    pub(crate) fn actor(&self) -> Option<String> {
+        match self {
+            Self::None => None,
+            Self::Member(claims) => Some(claims.user.clone()),
+            Self::Key(key) => Some(key.id.clone()),
+            Self::Service(claims) => Some(["service:", &claims.caller].concat()),
+        }
+    }
+
     /// The statement that tells what the credential is worth now.
     ///
     /// # Errors

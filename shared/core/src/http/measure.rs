@@ -147,7 +147,7 @@ fn idempotency(progress: &Progress, code: Option<Code>) -> Option<&'static str> 
 }
 
 /// The method as a label: HEAD and OPTIONS apart, and one name for all that do not exist.
-fn known(method: &str) -> &'static str {
+pub(super) fn known(method: &str) -> &'static str {
     match method {
         "HEAD" => "HEAD",
         "OPTIONS" => "OPTIONS",

@@ -18,6 +18,7 @@ mod route;
 mod serve;
 mod tenant;
 mod trace;
+mod track;
 
 pub use background::in_background;
 pub use commit::Guarded;

@@ -7,7 +7,7 @@ use super::error::{Code, Error, Interrupt};
 use super::message::{BodyError, Incoming, Method, Reply, Request, Response};
 use super::route::{Access, Found, Route, RouteInfo, find};
 use super::trace::RequestIds;
-use super::{cors, credential, headers, limit, log, measure};
+use super::{cors, credential, headers, limit, log, measure, track};
 use crate::app::Ready;
 use crate::config::Feature;
 use crate::guard::idempotency::Claim;
@@ -49,8 +49,14 @@ pub(super) struct Progress {
     /// Whether its answer is an earlier one.
     pub(super) replayed: bool,
     pub(super) meter: Meter,
+    /// The time of the request.
+    pub(super) now: Millis,
     /// How far a test moved the request's clock, in milliseconds.
     moved: i64,
+    /// Of its credential: the tenant, as far as it is proven, and the member, key or service.
+    pub(super) caller: (Option<String>, Option<String>),
+    /// Bytes of its body, once it got as far as to be tracked as usage.
+    pub(super) received: Option<usize>,
     /// The limit that refused it.
     pub(super) policy: Option<&'static str>,
 }
@@ -74,7 +80,10 @@ pub async fn serve<F: Function, P: Platform, I: Incoming>(
         claimed: false,
         replayed: false,
         meter: Meter::default(),
+        now,
         moved: now.since(started),
+        caller: (None, None),
+        received: None,
         policy: None,
     };
 
@@ -130,6 +139,8 @@ pub async fn serve<F: Function, P: Platform, I: Incoming>(
         elapsed,
         ended,
     );
+    let method = incoming.method();
+    track::request(platform, &ids, method, &response, &progress, code, elapsed);
     log::request::<F, P>(
         platform, &ids, &incoming, &response, &progress, failure, elapsed, now,
     );
@@ -191,10 +202,14 @@ async fn answer<F: Function, P: Platform, I: Incoming>(
         let meter = &progress.meter;
         limit::check(platform, ready, class, shown, &client, now, meter).await?;
     }
+    // From here on it is tracked as usage: not what a limit has refused, but what a quota will refuse.
+    progress.received = (!route.info.quiet).then_some(0);
     let credential = judged?;
+    progress.caller = track::caller(&credential, ready);
     progress.proven = matches!(credential, Credential::Service(_));
 
     let body = read_body(incoming, &route.info, limit).await?;
+    progress.received = progress.received.map(|_| body.len());
     let caller = credential.caller().unwrap_or_default();
     let claim = Claim::of(&route.info, incoming, &caller, &path, &body)?;
     progress.claimed = claim.is_some();

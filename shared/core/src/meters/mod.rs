@@ -4,6 +4,7 @@ mod definition;
 mod entitlements;
 mod history;
 mod query;
+mod requests;
 mod reservations;
 mod routes;
 mod store;
@@ -12,6 +13,7 @@ mod tick;
 mod window;
 pub mod zone;
 
+pub(crate) use requests::QUERIES as REQUESTS;
 pub use routes::Meters;
 pub(crate) use store::QUERIES;
 pub(crate) use tick::tick;

@@ -1,6 +1,6 @@
 //! The meters function's table.
 
-use super::{definition, entitlements, history, query, reservations, summary};
+use super::{definition, entitlements, history, query, requests, reservations, summary};
 use crate::config::Feature;
 use crate::guard::rate_limit::RateClass;
 use crate::http::{Access, Context, Function, Interrupt, Reply, Route};
@@ -20,6 +20,8 @@ pub enum Action {
     Query,
     /// Month after month.
     History,
+    /// Requests, by who sent them and how they ended.
+    Requests,
     /// Hold places of the quota.
     Reserve,
     /// Use them, or give them back.
@@ -66,6 +68,13 @@ impl Function for Meters {
             "usage.history",
             Action::History,
             READER,
+        )
+        .feature(Feature::Usage),
+        Route::get(
+            "/api/v1/usage/requests",
+            "usage.requests",
+            Action::Requests,
+            Access::MemberOrKey(Permission::AuditRead, ApiScope::UsageRead),
         )
         .feature(Feature::Usage),
         Route::post(
@@ -127,6 +136,7 @@ impl Function for Meters {
             Action::Summary => summary::summary(cx).await,
             Action::Query => query::query(cx).await,
             Action::History => history::history(cx).await,
+            Action::Requests => requests::list(cx).await,
             Action::Reserve => reservations::reserve(cx).await,
             Action::Finalise => reservations::finalise(cx).await,
             Action::Entitlements => entitlements::list(cx).await,

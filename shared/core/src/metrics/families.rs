@@ -110,6 +110,8 @@ families! {
         "Requests with an Idempotency-Key: new, replay, conflict or in_progress.";
     usage_recording_attempts(result) = "usage_recording_attempts_total",
         "Requests with usage events: success, refused (the client's mistake, or its quota) or failure (ours).";
+    usage_logs_dropped() = "usage_logs_dropped_total",
+        "Requests whose row was lost because an instance had too many that it could not write.";
     quota_thresholds(percent) = "quota_thresholds_total",
         "Tenants that used 80 or 100 % of a month's quota, each counted once.";
     emails(template, result) = "emails_total",
@@ -146,6 +148,7 @@ pub(super) fn from_the_start() -> Vec<Series> {
         breach_check_errors(),
         ratelimit_store_errors(),
         rate_limits_unsound(),
+        usage_logs_dropped(),
     ];
     all.extend(["keys", "credentials", "paths"].map(abuse_suspected));
     for policy in Policy::ALL {

@@ -1,10 +1,11 @@
 //! Counting in memory, and adding it to what all instances counted.
 
-use super::families::Series;
+use super::families::{Series, usage_logs_dropped};
 use super::store;
 use crate::port::{Database as _, Platform};
 use crate::sql::Statement;
 use crate::time::{Millis, SECOND};
+use crate::tracking::{Buffer, Entry};
 
 /// How long after its time a write may still be under way. After that it counts as lost with its
 /// request, and the next count waits anew.
@@ -18,6 +19,7 @@ pub(super) type Counts = Vec<(Series, i64)>;
 #[derive(Debug, Default)]
 pub struct Metrics {
     counts: Counts,
+    requests: Buffer,
     /// Until when somebody waits to write it.
     awaited_until: Millis,
 }
@@ -49,15 +51,47 @@ impl Metrics {
         }
     }
 
+    /// Counts what did not find room among the requests.
+    fn lost(&mut self, requests: i64) {
+        if requests > 0 {
+            self.sum(&[(usage_logs_dropped(), requests)]);
+        }
+    }
+
     /// Everything, which the caller now has to write or give back.
-    pub(super) fn take(&mut self) -> Counts {
+    pub(super) fn take(&mut self) -> Taken {
         self.awaited_until = Millis::default();
-        core::mem::take(&mut self.counts)
+        Taken {
+            counts: core::mem::take(&mut self.counts),
+            requests: core::mem::take(&mut self.requests),
+        }
     }
 
     /// After a write that failed.
-    pub(super) fn give_back(&mut self, taken: &[(Series, i64)]) {
-        self.sum(taken);
+    pub(super) fn give_back(&mut self, taken: Taken) {
+        self.sum(&taken.counts);
+        let lost = self.requests.give_back(taken.requests);
+        self.lost(lost);
+    }
+}
+
+/// What is being written.
+#[derive(Debug)]
+pub(super) struct Taken {
+    counts: Counts,
+    requests: Buffer,
+}
+
+impl Taken {
+    /// The statements that add it to what all instances have, for one batch; none for nothing. Rows are in one order,
+    /// so that two instances cannot wait for each other's.
+    pub(super) fn statements(&self) -> Vec<Statement> {
+        let counts = counted(&self.counts);
+        self.requests
+            .statement()
+            .into_iter()
+            .chain(counts)
+            .collect()
     }
 }
 
@@ -80,9 +114,17 @@ pub(crate) fn add<P: Platform>(platform: &P, counted: &[(Series, i64)], now: Mil
     }
 }
 
-/// The statement that adds these counts; `None` for none. They are sorted, so that two instances
-/// cannot wait for each other's rows.
-pub(super) fn statement(counts: &[(Series, i64)]) -> Option<Statement> {
+/// Keeps a request until it is written with the counts, for which somebody waits already: every request has some.
+pub(crate) fn track<P: Platform>(platform: &P, entry: Entry) {
+    if let Ok(ready) = platform.app().ready() {
+        let metrics = &mut *ready.metrics.borrow_mut();
+        let lost = metrics.requests.add(entry);
+        metrics.lost(lost);
+    }
+}
+
+/// The statement that adds these counts; `None` for none.
+fn counted(counts: &[(Series, i64)]) -> Option<Statement> {
     if counts.is_empty() {
         return None;
     }
@@ -94,17 +136,15 @@ pub(super) fn statement(counts: &[(Series, i64)]) -> Option<Statement> {
     Some(store::ADD.bind([rows.into()]))
 }
 
-/// Writes what this instance counted. What cannot be written is kept for the next time.
+/// Writes what this instance counted, and the requests that it saw. What cannot be written is kept for the next time.
 pub async fn write<P: Platform>(platform: &P) {
     let (Ok(ready), Ok(database)) = (platform.app().ready(), platform.database()) else {
         return;
     };
     let taken = ready.metrics.borrow_mut().take();
-    let Some(statement) = statement(&taken) else {
-        return;
-    };
-    if database.query(&statement).await.is_err() {
-        ready.metrics.borrow_mut().give_back(&taken);
+    let statements = taken.statements();
+    if !statements.is_empty() && database.batch(&statements).await.is_err() {
+        ready.metrics.borrow_mut().give_back(taken);
     }
 }
 
@@ -133,10 +173,10 @@ mod tests {
             assert!(!metrics.add(&one(kv_errors("get")), START.plus(second * SECOND), 5_000));
         }
         assert!(!metrics.add(&one(auth_bypass_detected()), START, 5_000));
-        let taken = metrics.take();
+        let taken = metrics.take().counts;
         assert_eq!(of(&taken, kv_errors("get")), 6);
         assert_eq!(of(&taken, auth_bypass_detected()), 1);
-        assert!(metrics.take().is_empty());
+        assert!(metrics.take().counts.is_empty());
         assert!(metrics.add(&one(kv_errors("get")), START.plus(6 * SECOND), 5_000));
     }
 
@@ -146,14 +186,14 @@ mod tests {
         assert!(metrics.add(&one(kv_errors("get")), START, 5_000));
         assert!(!metrics.add(&one(kv_errors("get")), START.plus(14 * SECOND), 5_000));
         assert!(metrics.add(&one(kv_errors("get")), START.plus(15 * SECOND), 5_000));
-        assert_eq!(of(&metrics.take(), kv_errors("get")), 3);
+        assert_eq!(of(&metrics.take().counts, kv_errors("get")), 3);
     }
 
     #[test]
     fn nothing_counted_is_nothing_to_write() {
         let mut metrics = Metrics::default();
         assert!(!metrics.add(&[], START, 5_000));
-        assert!(statement(&metrics.take()).is_none());
+        assert!(metrics.take().statements().is_empty());
     }
 
     #[test]
@@ -162,8 +202,8 @@ mod tests {
         metrics.add(&one(kv_errors("get")), START, 5_000);
         let taken = metrics.take();
         metrics.add(&one(kv_errors("get")), START, 5_000);
-        metrics.give_back(&taken);
-        assert_eq!(of(&metrics.take(), kv_errors("get")), 2);
+        metrics.give_back(taken);
+        assert_eq!(of(&metrics.take().counts, kv_errors("get")), 2);
     }
 
     #[test]
@@ -174,8 +214,9 @@ mod tests {
             START,
             5_000,
         );
-        let statement = statement(&metrics.take()).unwrap();
+        let statements = metrics.take().statements();
         let text = r#"[["kv_errors_total","get",1],["kv_errors_total","put",2]]"#;
-        assert_eq!(statement.params, [text.into()]);
+        assert_eq!(statements.len(), 1);
+        assert_eq!(statements[0].params, [text.into()]);
     }
 }

@@ -25,5 +25,5 @@ pub(crate) use families::{
     rate_limited, rate_limits_unsound, ratelimit_store_errors, scheduler_tasks,
     service_auth_attempts, stripe_webhook_events, usage_recording_attempts,
 };
-pub(crate) use gather::add;
+pub(crate) use gather::{add, track};
 pub(crate) use histogram::bucket;

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use super::families::{FAMILIES, Family, from_the_start, http_duration, stripe_webhook_processing};
-use super::gather::statement;
 use super::histogram::Buckets;
 use super::store::{ALL, BACKLOG};
 use super::text::{CONTENT_TYPE, Kind, Text};
@@ -25,14 +24,13 @@ const STRIPE_WEBHOOK: &str = "stripe.webhook";
 pub(crate) async fn scrape<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
     let ready = cx.ready()?;
     let taken = ready.metrics.borrow_mut().take();
-    let own = statement(&taken);
-    let first = usize::from(own.is_some());
-    let mut statements = Vec::from_iter(own);
+    let mut statements = taken.statements();
+    let first = statements.len();
     statements.extend([ALL.bind([]), BACKLOG.bind([cx.now.into()]), tasks_seen()]);
     let rows = match cx.batch(&statements).await {
         Ok(rows) => rows,
         Err(error) => {
-            ready.metrics.borrow_mut().give_back(&taken);
+            ready.metrics.borrow_mut().give_back(taken);
             return Err(error.into());
         }
     };

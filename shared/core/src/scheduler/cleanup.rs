@@ -119,6 +119,10 @@ crate::queries! {
         DELETE FROM ai_logs WHERE id IN
             (SELECT id FROM ai_logs WHERE created_at <= ?1 LIMIT ?2)
             AND created_at <= ?1 RETURNING 1";
+    USAGE_LOGS: SystemQuery = "cleanup.usage_logs", "
+        DELETE FROM usage_logs WHERE (started_at, id) IN
+            (SELECT started_at, id FROM usage_logs WHERE started_at <= ?1 LIMIT ?2)
+            AND started_at <= ?1 RETURNING 1";
 }
 
 /// How long something is kept.
@@ -242,6 +246,11 @@ pub static POLICIES: &[Policy] = &[
         what: "ai_logs",
         kept: 90 * DAY,
         queries: &[&AI_LOGS],
+    },
+    Policy {
+        what: "usage_logs",
+        kept: 90 * DAY,
+        queries: &[&USAGE_LOGS],
     },
 ];
 

@@ -56,6 +56,7 @@ mod teams;
 mod temp_ids;
 mod tenancy;
 mod tokens;
+mod tracking;
 mod trials;
 mod usage;
 mod versions;
@@ -135,6 +136,7 @@ pub fn all() -> Vec<Test> {
         api_keys_reroll::tests(),
         usage::tests(),
         metering::tests(),
+        tracking::tests(),
         meters::tests(),
         entitlements::tests(),
         billing::tests(),

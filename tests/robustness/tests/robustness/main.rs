@@ -36,5 +36,6 @@ mod stripe_events;
 mod stripe_histories;
 mod stripe_setup;
 mod tenancy;
+mod tracking;
 mod trials;
 mod usage;
