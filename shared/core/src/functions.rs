@@ -8,6 +8,7 @@ use crate::invoices::Invoices;
 use crate::jobs::Jobs;
 use crate::meters::Meters;
 use crate::organizations::{Members, Organizations};
+use crate::payments::Payments;
 use crate::port::Platform;
 use crate::reference::Reference;
 use crate::resources::Resources;
@@ -17,7 +18,7 @@ use crate::stripe::StripeWebhook;
 use crate::usage::Usage;
 use crate::{
     audit, auth, billing, guard, health, invoices, jobs, mail, meters, metrics, organizations,
-    outbox, resources, scheduler, stripe, tenancy, tracking, trials, usage,
+    outbox, payments, resources, scheduler, stripe, tenancy, tracking, trials, usage,
 };
 
 /// Runs a piece of code for every function; add a function here and it is everywhere.
@@ -37,6 +38,7 @@ macro_rules! for_each_function {
             Meters,
             Billing,
             Invoices,
+            Payments,
             StripeWebhook,
             Jobs,
             Reference,
@@ -93,6 +95,7 @@ pub fn queries() -> Vec<&'static Query> {
         meters::QUERIES,
         meters::REQUESTS,
         billing::QUERIES,
+        payments::QUERIES,
         stripe::QUERIES,
         jobs::QUERIES,
         health::QUERIES,

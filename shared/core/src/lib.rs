@@ -43,6 +43,7 @@ pub mod metrics;
 pub mod organizations;
 pub mod outbound;
 pub mod outbox;
+pub mod payments;
 pub mod port;
 pub mod reference;
 pub mod resources;

@@ -9,15 +9,7 @@ pub(crate) fn page() -> Page {
     let rows: Vec<_> = TOPICS.iter().copied().map(row).collect();
     let body = [
         INTRODUCTION.to_owned(),
-        table(
-            &[
-                "topic",
-                "version",
-                "what has happened",
-                "mail to the founders",
-            ],
-            &rows,
-        ),
+        table(&["topic", "version", "what has happened", "mail"], &rows),
         REST.to_owned(),
     ];
     let source = "TOPICS in shared/core/src/outbox/topics.rs";
@@ -69,5 +61,5 @@ line says, and sets `relayed_at`, both in one batch. A tick passes on 500 events
 - **Seen.** `outbox_waiting` and `outbox_lag_seconds` ([metrics.md](metrics.md)) show what waits, and
   `outbox_events_total` what became of it.
 
-Mails go to the tenant's founders whose address is confirmed. Deleted 30 days after they were passed on
+Mails go to the tenant's founders whose address is confirmed; `payment_paid` to whoever has paid. Deleted 30 days after they were passed on
 ([retention.md](retention.md)).";

@@ -22,6 +22,8 @@ pub enum Action {
 pub enum Resource<'a> {
     /// A job that this user submitted.
     Job(&'a str),
+    /// A payment that this user began.
+    Payment(&'a str),
     /// What this user made; the permission is the one that reaches colleagues' too.
     Made(&'a str, Permission),
     /// A member who has this role.
@@ -47,6 +49,11 @@ pub fn allow(subject: &Actor, action: Action, resource: Resource<'_>) -> Result<
             seen.then_some(())
                 .ok_or_else(|| Error::lacks(Permission::JobsAll))
         }
+        (Action::See | Action::Change, Resource::Payment(owner)) => {
+            let all = Permission::PaymentsAll;
+            let reached = owner == subject.user || subject.permissions.hold(all);
+            reached.then_some(()).ok_or_else(|| Error::lacks(all))
+        }
         (Action::See, Resource::Team { mine }) => {
             let seen = mine || subject.permissions.hold(Permission::TeamsWrite);
             seen.then_some(())
@@ -70,7 +77,7 @@ pub fn allow(subject: &Actor, action: Action, resource: Resource<'_>) -> Result<
         // What no rule allows is refused.
         (Action::See, Resource::Member(_) | Resource::Role(..) | Resource::Made(..))
         | (Action::Change | Action::Grant, Resource::Job(_) | Resource::Team { .. })
-        | (Action::Grant, Resource::Member(_) | Resource::Made(..)) => {
+        | (Action::Grant, Resource::Member(_) | Resource::Made(..) | Resource::Payment(_)) => {
             Err(Error::new(Code::Forbidden))
         }
     }
@@ -109,6 +116,22 @@ mod tests {
             assert_eq!(other.is_ok(), subject.allows(Permission::JobsAll));
             assert!(allow(&actor(subject), Action::See, Resource::Job("usr_1")).is_ok());
             assert!(allow(&actor(subject), Action::Grant, Resource::Job("usr_1")).is_err());
+        }
+    }
+
+    /// Rows: B-04 I-05
+    #[test]
+    fn payments_are_for_who_began_them_and_for_who_may_reach_all() {
+        for subject in Role::ALL {
+            for action in [Action::See, Action::Change] {
+                let reach = |owner| allow(&actor(subject), action, Resource::Payment(owner));
+                assert!(reach("usr_1").is_ok());
+                assert_eq!(
+                    reach("usr_2").is_ok(),
+                    subject.allows(Permission::PaymentsAll)
+                );
+            }
+            assert!(allow(&actor(subject), Action::Grant, Resource::Payment("usr_1")).is_err());
         }
     }
 

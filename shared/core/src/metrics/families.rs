@@ -124,6 +124,8 @@ families! {
         "Events of the outbox: relayed, or failed (an attempt that will be repeated).";
     invoices(state) = "invoices_total",
         "Invoices made of usage, and what became of them: made, paid, uncollectible or void.";
+    payments(result) = "payments_total",
+        "Payments that became paid, confirmed, completed, payment_failed or cancelled, and that were refunded.";
     jobs(kind, state) = "jobs_total",
         "Jobs queued, completed, failed, and runs that retried after an error.";
     scheduler_tasks(task, result) = "scheduler_tasks_total",
@@ -158,6 +160,15 @@ pub(super) fn from_the_start() -> Vec<Series> {
     all.extend(["success", "refused", "failure"].map(usage_recording_attempts));
     all.extend(["new", "replay", "conflict", "in_progress"].map(idempotency_requests));
     all.extend(["made", "paid", "uncollectible", "void"].map(invoices));
+    let ends = [
+        "paid",
+        "confirmed",
+        "completed",
+        "payment_failed",
+        "cancelled",
+        "refunded",
+    ];
+    all.extend(ends.map(payments));
     all.extend(["unavailable", "busy", "refused", "shape"].map(db_errors));
     all.extend(["get", "put", "add", "sweep"].map(kv_errors));
     for dependency in dependencies() {

@@ -21,8 +21,8 @@ pub(crate) use families::{
     abuse_suspected, auth_attempts, auth_bypass_detected, breach_check_errors, breaker_rejections,
     breaker_transitions, cache_evictions, cache_invalidations, cache_requests, db_errors, emails,
     http_duration, http_requests, idempotency_requests, invoices, jobs, kv_errors,
-    outbound_duration, outbound_requests, outbox_events, quota_thresholds, rate_limit_hits,
-    rate_limited, rate_limits_unsound, ratelimit_store_errors, scheduler_tasks,
+    outbound_duration, outbound_requests, outbox_events, payments, quota_thresholds,
+    rate_limit_hits, rate_limited, rate_limits_unsound, ratelimit_store_errors, scheduler_tasks,
     service_auth_attempts, stripe_webhook_events, usage_recording_attempts,
 };
 pub(crate) use gather::{add, track};

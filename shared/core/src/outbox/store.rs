@@ -23,12 +23,15 @@ crate::queries! {
         UPDATE outbox SET claimed_until = ?3, last_error = ?4
         WHERE id = ?1 AND attempts = ?2 AND relayed_at IS NULL";
     /// `?1` event, `?2` now, `?3` template, `?4` the place in the inbox, `?5` who holds it. A mail to
-    /// each founder whose address is confirmed, if the batch holds the place.
+    /// each founder whose address is confirmed, if the batch holds the place; that a payment was made, to
+    /// whoever has made it.
     MAILS: SystemQuery = "mail.queue_for_event", "
         INSERT INTO mails (id, recipient, template, subject_id, nonce, created_at, leased_until, detail)
         SELECT 'mai_' || substr(o.id, 5) || substr(u.id, 5), u.email, ?3, o.tenant_id, o.id, ?2, ?2, o.payload
         FROM outbox o
-        JOIN memberships m ON m.tenant_id = o.tenant_id AND m.role = 'founder'
+        LEFT JOIN payments p ON p.paid_event = o.id
+        JOIN memberships m ON m.tenant_id = o.tenant_id
+            AND CASE WHEN p.id IS NULL THEN m.role = 'founder' ELSE m.user_id = p.user_id END
         JOIN users u ON u.id = m.user_id
         WHERE o.id = ?1 AND u.email_verified_at IS NOT NULL AND u.disabled_at IS NULL
             AND EXISTS (SELECT 1 FROM inbox i WHERE i.id = ?4 AND i.holder = ?5)

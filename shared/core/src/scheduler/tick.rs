@@ -8,7 +8,9 @@ use crate::http::{Context, Error, RouteInfo, in_background};
 use crate::port::{KeyValue as _, Level, Platform};
 use crate::sql::MAX_INTEGER;
 use crate::time::{HOUR, MINUTE};
-use crate::{audit, invoices, jobs, key_value, mail, meters, metrics, outbox, stripe, trials};
+use crate::{
+    audit, invoices, jobs, key_value, mail, meters, metrics, outbox, payments, stripe, trials,
+};
 
 /// Longest run of a task; after that another tick may start it again.
 const LEASE_LIFE: i64 = 5 * MINUTE;
@@ -181,10 +183,9 @@ async fn work<P: Platform>(cx: &Context<'_, P>, what: What) -> Result<String, Er
         What::Audit => audit::seal_pending(cx).await,
         What::Billing => {
             let lapsed = stripe::lapse(cx).await?;
-            Ok(format!(
-                "{lapsed} lapsed, {} read",
-                stripe::reconcile(cx).await?
-            ))
+            let read = stripe::reconcile(cx).await?;
+            let payments = payments::reconcile(cx).await?;
+            Ok(format!("{lapsed} lapsed, {read} read, {payments} payments"))
         }
         What::Cleanup => cleanup::run(cx).await,
         What::Invoices => invoices::due(cx).await,

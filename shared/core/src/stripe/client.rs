@@ -149,7 +149,7 @@ fn refusal(status: u16, body: &[u8]) -> Error {
 }
 
 /// Whether a text can be one of Stripe's words or ids, and so be told.
-fn is_word(text: &str) -> bool {
+pub(super) fn is_word(text: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     (1..=64).contains(&text.len()) && text.bytes().all(plain)
 }

@@ -67,7 +67,7 @@ struct Price {
 
 /// The types of events that something is done about: those that `edgekeep stripe-setup` asks Stripe for, and
 /// that are told apart in metrics. An account may send others; they are acknowledged.
-pub const TYPES: [&str; 14] = [
+pub const TYPES: [&str; 19] = [
     "customer.subscription.created",
     "customer.subscription.updated",
     "customer.subscription.deleted",
@@ -82,6 +82,11 @@ pub const TYPES: [&str; 14] = [
     "charge.dispute.created",
     "charge.dispute.updated",
     "charge.dispute.closed",
+    "payment_intent.succeeded",
+    "payment_intent.processing",
+    "payment_intent.payment_failed",
+    "payment_intent.requires_action",
+    "payment_intent.canceled",
 ];
 
 impl Event {
@@ -109,6 +114,18 @@ impl Event {
     /// Whether this event tells of a subscription.
     pub(super) fn is_subscription(&self) -> bool {
         self.kind.starts_with("customer.subscription.")
+    }
+
+    /// Whether this event tells of a `PaymentIntent`.
+    pub(super) fn is_payment(&self) -> bool {
+        self.kind.starts_with("payment_intent.")
+    }
+
+    /// The payment of ours that a `PaymentIntent` was made for, as its metadata says.
+    pub(super) fn payment(&self) -> Option<&str> {
+        let metadata = self.data.object.get("metadata")?;
+        let id = metadata.get("payment_id")?.as_str();
+        id.filter(|id| is_plain(id))
     }
 
     /// Id of the object it tells of.

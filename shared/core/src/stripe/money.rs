@@ -46,11 +46,11 @@ struct Metadata {
 #[derive(Debug, Deserialize)]
 pub(super) struct Charge {
     pub(super) id: String,
-    amount_refunded: i64,
-    refunded: bool,
+    pub(super) amount_refunded: i64,
+    pub(super) refunded: bool,
     currency: String,
     customer: Option<String>,
-    payment_intent: Option<String>,
+    pub(super) payment_intent: Option<String>,
     created: i64,
 }
 

@@ -1,6 +1,6 @@
 //! Payments of single sums: Stripe's `PaymentIntents`.
 
-use serde::Deserialize;
+use serde_json::Value as Json;
 
 use super::client;
 use super::form::Form;
@@ -20,7 +20,19 @@ pub struct Sum<'a> {
 }
 
 /// A payment, as far as it is looked at.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+///
+/// Whatever adapter tells of one, this is enough, and [`crate::payments`] does the rest:
+///
+/// ```
+/// use edgekeep_core::stripe::payment::Intent;
+///
+/// let told = serde_json::json!({"id": "pi_1", "status": "requires_payment_method", "amount": 9_800,
+///     "currency": "eur", "last_payment_error": {"code": "card_declined"}});
+/// let intent = Intent::read(&told).expect("a payment");
+/// assert_eq!(intent.failure(), Some("card_declined"));
+/// assert_eq!(intent.next_action(), None);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Intent {
     /// `pi_…`
     pub id: String,
@@ -32,15 +44,49 @@ pub struct Intent {
     pub currency: String,
     /// With it, and only with it, a browser can pay. For the one who pays, never for the log.
     pub client_secret: Option<String>,
-    /// Why the last attempt to pay failed.
-    pub last_payment_error: Option<PaymentError>,
+    /// `pm_…`
+    pub payment_method: Option<String>,
+    error: Option<String>,
+    action: Option<String>,
 }
 
-/// Why an attempt to pay failed.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct PaymentError {
-    /// `card_declined`, …
-    pub code: Option<String>,
+impl Intent {
+    /// Reads Stripe's object; `None` for what is none. By hand, because each derived reader costs kilobytes.
+    pub fn read(object: &Json) -> Option<Self> {
+        let text = |value: Option<&Json>| value.and_then(Json::as_str).map(str::to_owned);
+        let within = |name, member| object.get(name).and_then(|value| value.get(member));
+        let failed = object.get("last_payment_error");
+        let failed = failed.filter(|error| error.is_object());
+        Some(Self {
+            id: text(object.get("id"))?,
+            status: text(object.get("status"))?,
+            amount: object.get("amount")?.as_i64()?,
+            currency: text(object.get("currency"))?,
+            client_secret: text(object.get("client_secret")),
+            payment_method: text(object.get("payment_method")),
+            error: failed.map(|error| {
+                let code = text(error.get("code")).filter(|code| client::is_word(code));
+                code.unwrap_or_else(|| "declined".to_owned())
+            }),
+            action: text(within("next_action", "type")).filter(|kind| client::is_word(kind)),
+        })
+    }
+
+    /// What whoever pays has to do: `redirect_to_url`, `use_stripe_sdk`, …
+    pub fn next_action(&self) -> Option<&str> {
+        self.action.as_deref()
+    }
+
+    /// Why the last attempt to pay failed, in a word of Stripe's.
+    pub fn failure(&self) -> Option<&str> {
+        self.error.as_deref()
+    }
+}
+
+/// The payment in an answer of Stripe's.
+fn told(body: &[u8]) -> Result<Intent, Error> {
+    let object: Json = outbound::parse(body)?;
+    Intent::read(&object).ok_or_else(|| outbound::failed("no payment"))
 }
 
 /// Begins a payment, once for each `key` ([`client::key`]).
@@ -59,7 +105,7 @@ pub async fn create<P: Platform>(
     for (name, value) in sum.metadata {
         form = form.with_metadata(name, value);
     }
-    outbound::parse(&client::post(cx, "/v1/payment_intents", form, key).await?)
+    told(&client::post(cx, "/v1/payment_intents", form, key).await?)
 }
 
 /// Reads a payment as it stands.
@@ -67,7 +113,7 @@ pub async fn create<P: Platform>(
 /// # Errors
 /// As [`client::get`].
 pub async fn retrieve<P: Platform>(cx: &Context<'_, P>, id: &str) -> Result<Intent, Error> {
-    outbound::parse(&client::get(cx, &path(id, "")).await?)
+    told(&client::get(cx, &path(id, "")).await?)
 }
 
 /// Cancels a payment that nobody has made.
@@ -79,7 +125,23 @@ pub async fn cancel<P: Platform>(
     id: &str,
     key: String,
 ) -> Result<Intent, Error> {
-    outbound::parse(&client::post(cx, &path(id, "/cancel"), Form::new(), key).await?)
+    told(&client::post(cx, &path(id, "/cancel"), Form::new(), key).await?)
+}
+
+/// Gives all of a payment back; the refund's id.
+///
+/// # Errors
+/// As [`client::post`]; `UPSTREAM_REFUSED` where nothing is left to give back.
+pub async fn refund<P: Platform>(
+    cx: &Context<'_, P>,
+    id: &str,
+    key: String,
+) -> Result<String, Error> {
+    let form = Form::new().with("payment_intent", id);
+    let refund: Json = outbound::parse(&client::post(cx, "/v1/refunds", form, key).await?)?;
+    let id = refund.get("id").and_then(Json::as_str);
+    id.map(str::to_owned)
+        .ok_or_else(|| outbound::failed("a refund without an id"))
 }
 
 fn path(id: &str, rest: &str) -> String {

@@ -11,14 +11,16 @@ use serde_json::json;
 use super::client;
 use super::event::{Event, Subscription, is_plain};
 use super::money::{Charge, Dispute, Invoice};
+use super::payment;
 use super::store::SET_CUSTOMER;
 use super::target::{Names, Target, Verdict};
-use super::webhook::{Taken, finish};
+use super::webhook::{Taken, done, finish, told};
 use crate::http::{Code, Context, Error};
 use crate::outbound;
 use crate::outbox::{Topic, publish};
+use crate::payments::{self, Known};
 use crate::port::{DatabaseError, Level, Platform};
-use crate::sql::Statement;
+use crate::sql::{Row, Statement};
 use crate::tenancy::TenantId;
 use crate::time::{Millis, SECOND};
 
@@ -34,6 +36,8 @@ pub(super) enum Subject {
     Charge(Option<Box<Charge>>),
     /// `charge.dispute.*`
     Dispute(Option<Box<Dispute>>),
+    /// `payment_intent.*`
+    Payment,
     /// Nothing that we look at.
     Other,
 }
@@ -62,6 +66,7 @@ impl Subject {
             }
             "charge.refunded" => Self::Charge(read(event, lenient)?),
             kind if kind.starts_with("charge.dispute.") => Self::Dispute(read(event, lenient)?),
+            _ if event.is_payment() => Self::Payment,
             _ if event.is_subscription() => Self::Subscription(match event.subscription() {
                 Ok(subscription) => Some(Box::new(subscription)),
                 Err(_) if lenient => None,
@@ -71,15 +76,22 @@ impl Subject {
         })
     }
 
-    /// Whose it may be, as the event says.
-    pub(super) fn names(&self) -> Option<Names<'_>> {
-        match self {
+    /// The statement that looks up whose it may be, as the event says: its row is a [`Target`], or a
+    /// payment.
+    pub(super) fn look_up(&self, event: &Event) -> Option<Statement> {
+        let names = match self {
             Self::Subscription(sent) => sent.as_ref().map(|sent| sent.names()),
             Self::Checkout(sent) => Some(sent.names()),
             Self::Invoice(sent) => sent.as_ref().map(|sent| sent.names()),
             Self::Charge(sent) => sent.as_ref().map(|sent| sent.names()),
+            Self::Payment => {
+                return event
+                    .object_id()
+                    .map(|id| payments::find(event.payment(), id));
+            }
             Self::Dispute(_) | Self::Other => None,
-        }
+        };
+        names.map(|names| names.look_up())
     }
 }
 
@@ -106,8 +118,12 @@ pub(super) async fn handle<P: Platform>(
     cx: &Context<'_, P>,
     event: &Event,
     subject: Subject,
-    target: Option<Target>,
+    rows: &[Row],
 ) -> Result<Taken, Error> {
+    if matches!(subject, Subject::Payment) {
+        return paid(cx, event, rows).await;
+    }
+    let target = rows.first().map(Target::from_row).transpose()?;
     match subject {
         Subject::Subscription(sent) => {
             let id = event.object_id().unwrap_or_default();
@@ -117,7 +133,7 @@ pub(super) async fn handle<P: Platform>(
         Subject::Invoice(sent) => invoice(cx, event, sent, target).await,
         Subject::Charge(sent) => charge(cx, event, sent, target).await,
         Subject::Dispute(sent) => dispute(cx, event, sent).await,
-        Subject::Other => finish(cx, event, Vec::new(), "ignored: type").await,
+        Subject::Payment | Subject::Other => finish(cx, event, Vec::new(), "ignored: type").await,
     }
 }
 
@@ -254,11 +270,39 @@ async fn charge<P: Platform>(
     let id = event.object_id().unwrap_or_default();
     let (now, version) = current(cx, event, "/v1/charges/", id, sent.map(|sent| *sent)).await?;
     let now: Charge = now;
-    let tenant = whose(cx, target, now.names()).await?.tenant();
+    let mut tenant = whose(cx, target, now.names()).await?.tenant();
+    let mut writes = Vec::new();
+    if let Some(intent) = now.payment_intent.as_deref().filter(|id| is_plain(id)) {
+        let rows = cx.query(payments::find(None, intent)).await?;
+        let (amount, whole) = (now.amount_refunded, now.refunded);
+        if let Some((payment, more)) = payments::refunded(cx, &rows, amount, whole, &event.id)? {
+            writes = more;
+            tenant = Some(payment.tenant);
+        }
+    }
     let tenant = tenant.as_ref().map(TenantId::as_str);
-    let writes = vec![now.write(tenant, version, cx.now)];
+    writes.push(now.write(tenant, version, cx.now));
     alarm(cx, Level::Warn, "stripe.refund", id, tenant);
     finish(cx, event, writes, "applied").await
+}
+
+/// Without a Stripe key no payment was begun, so none is ours.
+async fn paid<P: Platform>(
+    cx: &Context<'_, P>,
+    event: &Event,
+    rows: &[Row],
+) -> Result<Taken, Error> {
+    let fetched = cx.config()?.stripe_key.is_some();
+    let Some(payment) = Known::first(rows)?.filter(|_| fetched) else {
+        return finish(cx, event, Vec::new(), "ignored: another product").await;
+    };
+    let now = payment::retrieve(cx, event.object_id().unwrap_or_default()).await?;
+    if !payments::fits(cx, &payment, &now) {
+        return finish(cx, event, Vec::new(), "ignored: another sum").await;
+    }
+    let done = vec![done(cx, event, "applied")];
+    payments::settle(cx, &payment, &now, &event.id, done).await?;
+    Ok(told(cx, event, "applied"))
 }
 
 /// The dispute names no customer, but its charge does.

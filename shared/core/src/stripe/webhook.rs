@@ -11,7 +11,6 @@ use super::event::{API_VERSION, Event};
 use super::signature;
 use super::store::{CLAIM, DONE, DONE_AT, RELEASE};
 use super::subject::{Subject, handle};
-use super::target::Target;
 use crate::config::{Config, Environment, Secret};
 use crate::http::{Code, Context, Error, Interrupt, Reply};
 use crate::metrics;
@@ -64,7 +63,7 @@ fn read<P: Platform>(cx: &Context<'_, P>) -> Result<Event, Error> {
 async fn take<P: Platform>(cx: &Context<'_, P>, event: &Event) -> Result<Taken, Error> {
     let subject = Subject::of(event, cx.config()?.stripe_key.is_some())?;
     let mut statements = vec![claim(cx, event), DONE_AT.bind([event.id.as_str().into()])];
-    statements.extend(subject.names().map(|names| names.look_up()));
+    statements.extend(subject.look_up(event));
     let rows = cx.batch(&statements).await?;
     let [claimed, done, ..] = rows.as_slice() else {
         return Err(DatabaseError::Shape("two results were expected".to_owned()).into());
@@ -82,9 +81,8 @@ async fn take<P: Platform>(cx: &Context<'_, P>, event: &Event) -> Result<Taken, 
     if let Some(why) = wrong_mode(cx.config()?, event) {
         return finish(cx, event, Vec::new(), why).await;
     }
-    let target = rows.get(2).and_then(|rows| rows.first());
-    let target = target.map(Target::from_row).transpose()?;
-    match handle(cx, event, subject, target).await {
+    let found = rows.get(2).map_or(&[][..], Vec::as_slice);
+    match handle(cx, event, subject, found).await {
         // Another account's, or made up. To refuse it would only bring it again.
         Err(error) if error.code() == Code::BillingObjectMissing => {
             finish(cx, event, Vec::new(), "ignored: Stripe does not know it").await
@@ -130,8 +128,13 @@ fn repeated(done: &[Row]) -> Result<Reply, Error> {
 }
 
 fn claim<P: Platform>(cx: &Context<'_, P>, event: &Event) -> Statement {
-    // Control characters cannot stand in valid JSON, so the payload is storable text.
-    let payload = String::from_utf8_lossy(cx.request.body).into_owned();
+    // Control characters cannot stand in valid JSON, so the payload is storable text. A PaymentIntent's
+    // holds the secret by which it is paid.
+    let payload = if event.is_payment() {
+        "{}".to_owned()
+    } else {
+        String::from_utf8_lossy(cx.request.body).into_owned()
+    };
     CLAIM.bind([
         event.id.as_str().into(),
         event.kind.as_str().into(),
@@ -149,8 +152,18 @@ pub(super) async fn finish<P: Platform>(
     mut writes: Vec<Statement>,
     outcome: &str,
 ) -> Result<Taken, Error> {
-    writes.push(DONE.bind([event.id.as_str().into(), cx.now.into(), outcome.into()]));
+    writes.push(done(cx, event, outcome));
     cx.batch(&writes).await?;
+    Ok(told(cx, event, outcome))
+}
+
+/// Marks an event done.
+pub(super) fn done<P: Platform>(cx: &Context<'_, P>, event: &Event, outcome: &str) -> Statement {
+    DONE.bind([event.id.as_str().into(), cx.now.into(), outcome.into()])
+}
+
+/// The answer to an event that is done.
+pub(super) fn told<P: Platform>(cx: &Context<'_, P>, event: &Event, outcome: &str) -> Taken {
     let fields = [
         ("event_id", json!(event.id)),
         ("type", json!(event.kind)),
@@ -159,5 +172,5 @@ pub(super) async fn finish<P: Platform>(
     cx.log(Level::Info, "stripe.event", &fields);
     let reply = Reply::ok(&json!({"received": true, "duplicate": false}));
     let ignored = outcome.starts_with("ignored");
-    Ok((reply, if ignored { "ignored" } else { "applied" }))
+    (reply, if ignored { "ignored" } else { "applied" })
 }

@@ -127,6 +127,9 @@ permissions! {
     AgentsWrite = 24, "agents:write", Agent, "Create agents; change, delete and restore one's own.";
     AgentsAll = 25, "agents:all", Admin, "Change, delete and restore colleagues' agents; see deleted ones.";
     BillingWrite = 26, "billing:write", Admin, "Buy, change and end the subscription.";
+    PaymentsRead = 27, "payments:read", Client, "See one's own payments and what can be paid for.";
+    PaymentsWrite = 28, "payments:write", Client, "Begin and cancel one's own payments.";
+    PaymentsAll = 29, "payments:all", Admin, "See and cancel colleagues' payments; confirm and complete payments.";
 }
 
 /// A set of permissions: what a role holds, or less.

@@ -8,10 +8,11 @@ use rusqlite::Connection;
 
 use super::{OnPostgres, databases, none};
 
-/// Tables with as many rows as there are plans, prices, tasks, flags or series, or as a minute brings.
-const SMALL: [&str; 6] = [
+/// Tables with as many rows as there are plans, prices, products, tasks, flags or series, or as a minute brings.
+const SMALL: [&str; 7] = [
     "plans",
     "prices",
+    "products",
     "scheduler_tasks",
     "feature_flags",
     "metrics",

@@ -103,6 +103,7 @@ const LED_OTHERWISE: [(&str, &[&str]); 10] = [
             "cleanup.usage_reservations",
             "metrics.backlog",
             "mail.queue_for_event",
+            "payments.due",
             "trials.due",
             "trials.end",
             "trials.stats",
@@ -117,8 +118,9 @@ const LED_OTHERWISE: [(&str, &[&str]); 10] = [
         ],
     ),
     (
-        "Stripe's signed event names the subscription",
+        "Stripe's signed event names the subscription or the payment",
         &[
+            "payments.find",
             "stripe.held",
             "stripe.leave",
             "stripe.state",

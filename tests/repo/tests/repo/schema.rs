@@ -6,7 +6,7 @@ use libtest_mimic::{Failed, Trial};
 use super::{OnPostgres, catalog, databases, none};
 
 /// What requirement M-06 lists, and what the product needs besides.
-const TABLES: [&str; 47] = [
+const TABLES: [&str; 49] = [
     "agents",
     "ai_logs",
     "alerts",
@@ -32,8 +32,10 @@ const TABLES: [&str; 47] = [
     "mfa_factors",
     "mfa_recovery_codes",
     "outbox",
+    "payment_transitions",
     "payments",
     "plans",
+    "products",
     "projects",
     "roles",
     "scheduler_tasks",
@@ -57,7 +59,7 @@ const TABLES: [&str; 47] = [
 ];
 
 /// Indexes that lists, sweeps and due work depend on (M-05).
-const INDEXES: [&str; 53] = [
+const INDEXES: [&str; 56] = [
     "agents_creator",
     "agents_deleted",
     "agents_live",
@@ -87,7 +89,10 @@ const INDEXES: [&str; 53] = [
     "outbox_due",
     "outbox_open",
     "outbox_relayed",
+    "payment_transitions_payment",
+    "payments_due",
     "payments_tenant",
+    "payments_user",
     "projects_creator",
     "projects_deleted",
     "projects_live",
@@ -113,12 +118,22 @@ const INDEXES: [&str; 53] = [
     "webhook_endpoints_tenant",
 ];
 
-/// Columns that requirement M-04 names.
-const COLUMNS: [&str; 4] = [
+/// Columns that requirements M-04 and I-01 name.
+const COLUMNS: [&str; 14] = [
     "users.email_verification_hash",
     "users.email_verification_expires_at",
     "users.password_reset_hash",
     "users.password_reset_expires_at",
+    "payments.status",
+    "payments.amount_minor",
+    "payments.currency",
+    "payments.payment_intent_id",
+    "payments.payment_method",
+    "payments.metadata",
+    "payments.error",
+    "payments.paid_at",
+    "payments.confirmed_at",
+    "payments.completed_at",
 ];
 
 /// Tables whose rows may belong to no tenant, or to none yet.
@@ -150,7 +165,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     vec![
         // Rows: M-01
         Trial::test("schema::both_dialects_have_the_same_files", same_files),
-        // Rows: M-04 M-05 M-06
+        // Rows: M-04 M-05 M-06 I-01
         Trial::test("schema::every_table_and_index_is_there", inventory),
         Trial::test("schema::sqlite_tables_are_strict", strict),
         // Rows: L-06

@@ -11,7 +11,7 @@ use super::none;
 const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/core/src");
 
 /// Files that make a `TenantId`, each with what has proven it.
-const PROVEN: [(&str, &str); 20] = [
+const PROVEN: [(&str, &str); 21] = [
     ("auth/closing.rs", "the user's own memberships"),
     (
         "auth/mfa/challenge.rs",
@@ -55,6 +55,7 @@ const PROVEN: [(&str, &str); 20] = [
         "organizations/tenants/service.rs",
         "a tenant that is being made",
     ),
+    ("payments/model.rs", "the payment's own row"),
     ("stripe/overdue.rs", "the row of an overdue subscription"),
     ("trials/service.rs", "a tenant's own row, for services"),
     ("trials/task.rs", "the tenant's own row"),
