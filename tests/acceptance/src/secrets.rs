@@ -20,6 +20,7 @@ pub enum Kind {
     ApiKey,
     AppSecret,
     RecoveryCode,
+    ClientSecret,
 }
 
 static SEEN: LazyLock<Mutex<BTreeSet<(Kind, String)>>> = LazyLock::new(Mutex::default);
@@ -74,6 +75,7 @@ fn member(name: &str, value: &Value) {
         "mfa_token" => keep(Kind::PreToken, text),
         "password" | "current_password" => keep(Kind::Password, text),
         "secret" => keep(Kind::AppSecret, text),
+        "clientSecret" | "client_secret" => keep(Kind::ClientSecret, text),
         "session_id" => {
             IDS.lock().unwrap().insert(text.to_owned());
         }

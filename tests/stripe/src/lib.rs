@@ -258,6 +258,7 @@ impl Stripe {
             ("POST", ["webhook_endpoints"]) => self.create_endpoint(&params),
             ("POST", ["webhook_endpoints", id]) => self.update_endpoint(id, &params),
             ("POST", ["payment_intents"]) => self.create_intent(&params),
+            ("POST", ["payment_intents", id, "confirm"]) => self.confirm_intent(id, &params),
             ("POST", ["payment_intents", id, "cancel"]) => self.cancel_intent(id, &params),
             ("POST", ["refunds"]) => self.create_refund(&params),
             ("POST", ["billing", "meter_events"]) => self.create_meter_event(&params),

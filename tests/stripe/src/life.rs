@@ -108,14 +108,36 @@ impl Stripe {
             intent["amount_received"] = intent["amount"].clone();
             intent["latest_charge"] = json!(charge);
             intent["last_payment_error"] = Value::Null;
+            intent["next_action"] = Value::Null;
+            intent["payment_method"] = json!("pm_card_visa");
         });
         charge
+    }
+
+    /// The card's bank asks its holder for a proof, in the browser.
+    pub fn challenge_intent(&mut self, id: &str) {
+        self.change(id, |intent| {
+            intent["status"] = json!("requires_action");
+            intent["payment_method"] = json!("pm_card_visa");
+            intent["next_action"] = json!({"type": "redirect_to_url", "redirect_to_url":
+                {"url": "https://hooks.stripe.com/3d_secure", "return_url": null}});
+        });
+    }
+
+    /// A bank works on it, which takes days.
+    pub fn process_intent(&mut self, id: &str) {
+        self.change(id, |intent| {
+            intent["status"] = json!("processing");
+            intent["payment_method"] = json!("pm_debit");
+            intent["next_action"] = Value::Null;
+        });
     }
 
     /// The card is declined; another may be tried.
     pub fn decline_intent(&mut self, id: &str) {
         self.change(id, |intent| {
             intent["status"] = json!("requires_payment_method");
+            intent["next_action"] = Value::Null;
             intent["last_payment_error"] = json!({"type": "card_error", "code": "card_declined",
                 "decline_code": "generic_decline", "message": "Your card was declined."});
         });

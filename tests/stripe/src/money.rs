@@ -35,22 +35,49 @@ impl Stripe {
             "amount": amount, "amount_received": 0, "currency": currency,
             "client_secret": format!("{id}_secret_{}", self.mark), "customer": params["customer"],
             "description": params["description"], "status": "requires_payment_method",
-            "last_payment_error": null, "latest_charge": null, "canceled_at": null,
+            "last_payment_error": null, "latest_charge": null, "next_action": null, "payment_method": null, "canceled_at": null,
             "cancellation_reason": null, "metadata": {},
         });
         metadata(&mut intent, params);
         Ok(self.keep(intent))
     }
 
+    /// Pays with one of Stripe's payment methods for tests (docs.stripe.com/testing).
+    pub(crate) fn confirm_intent(&mut self, id: &str, params: &Value) -> Result {
+        only(params, &["payment_method", "return_url"])?;
+        let intent = self.find("payment_intent", id)?;
+        let open = [
+            "requires_payment_method",
+            "requires_confirmation",
+            "requires_action",
+        ];
+        if !open.iter().any(|state| intent["status"] == *state) {
+            let message = "You cannot confirm this PaymentIntent because of its status.";
+            return Err(Refused::coded("payment_intent_unexpected_state", message));
+        }
+        match text(params, "payment_method")? {
+            "pm_card_visa" => drop(self.pay_intent(id)),
+            "pm_usBankAccount_processing" => self.process_intent(id),
+            "pm_card_authenticationRequired" => self.challenge_intent(id),
+            "pm_card_visa_chargeDeclined" => {
+                self.decline_intent(id);
+                return Err(Refused::declined());
+            }
+            other => return Err(Refused::no_such("payment_method", other)),
+        }
+        self.find("payment_intent", id)
+    }
+
     pub(crate) fn cancel_intent(&mut self, id: &str, params: &Value) -> Result {
         only(params, &["cancellation_reason"])?;
         let mut intent = self.find("payment_intent", id)?;
-        let done = ["succeeded", "canceled"].map(|state| intent["status"] == state);
+        let done = ["succeeded", "canceled", "processing"].map(|state| intent["status"] == state);
         if done.contains(&true) {
             let message = "You cannot cancel this PaymentIntent because of its status.";
             return Err(Refused::coded("payment_intent_unexpected_state", message));
         }
         intent["status"] = json!("canceled");
+        intent["next_action"] = Value::Null;
         intent["canceled_at"] = json!(self.now);
         intent["cancellation_reason"] = params["cancellation_reason"].clone();
         Ok(self.keep(intent))

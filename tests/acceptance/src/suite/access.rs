@@ -308,6 +308,7 @@ fn other_tenants_things_do_not_exist(api: &Api) {
         json!({"name": "x", "base": "agent", "permissions": []}),
     );
     let team = created("/api/v1/organizations/teams", json!({"name": "x"}));
+    let payment = text(&super::payments::begin(api, &host, "access").data(201)["id"]);
     // By the segment before; an id of a kind that is not here is at least nobody's.
     let id = |before: &str| match before {
         "members" => host.user.clone(),
@@ -319,6 +320,7 @@ fn other_tenants_things_do_not_exist(api: &Api) {
         "sessions" => session.clone(),
         "roles" => role.clone(),
         "teams" => team.clone(),
+        "payments" => payment.clone(),
         _ => "x".to_owned(),
     };
     let with_ids = routes()

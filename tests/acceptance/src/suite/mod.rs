@@ -41,6 +41,7 @@ mod mfa_required;
 mod oauth;
 mod organizations;
 mod passwords;
+mod payments;
 mod platform;
 mod proof;
 mod rate_limits;
@@ -142,6 +143,7 @@ pub fn all() -> Vec<Test> {
         billing::tests(),
         billing_manage::tests(),
         billing_tenants::tests(),
+        payments::tests(),
         trials::tests(),
         jobs::tests(),
         organizations::tests(),

@@ -72,6 +72,7 @@ fn every_route_of_a_feature_says_so() {
         ("usage.", Feature::Usage),
         ("meters.", Feature::Usage),
         ("stripe.", Feature::Billing),
+        ("payments.", Feature::Billing),
         // What money moves by; plans are shown without it.
         ("billing.checkout", Feature::Billing),
         ("billing.portal", Feature::Billing),

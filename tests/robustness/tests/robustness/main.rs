@@ -28,6 +28,7 @@ mod metrics;
 mod odd_requests;
 mod outbox;
 mod passwords;
+mod payments;
 mod races;
 mod resources;
 mod stripe;

@@ -298,7 +298,10 @@ fn what_no_event_told_is_read_again() {
         assert_eq!(plan(&world, &founder).await, "STARTER");
         // Its end is not told either.
         world.stripe(|stripe| stripe.end(&id));
-        assert_eq!(task(&world, 62 * 60_000).await, "0 lapsed, 0 read");
+        assert_eq!(
+            task(&world, 62 * 60_000).await,
+            "0 lapsed, 0 read, 0 payments"
+        );
         task(&world, DAY + 63 * 60_000).await;
         assert_eq!(plan(&world, &founder).await, "FREE");
     });
