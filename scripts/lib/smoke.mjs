@@ -138,22 +138,78 @@ async function apiKey() {
   await expect(401, "GET", "/api/v1/usage/summary", { bearer: key.slice(0, -1) + other });
 }
 
-async function serviceToken() {
+/** A service token for that function. */
+function token(aud) {
   const secret = process.env.SERVICE_JWT_SECRET;
   if (!secret) throw new NotRun("SERVICE_JWT_SECRET is not set");
   const key = Buffer.from(hkdfSync("sha256", secret, "edgekeep", "service-jwt", 32));
   const part = (value) => Buffer.from(JSON.stringify(value)).toString("base64url");
   const now = Math.floor(Date.now() / 1000);
-  const token = (aud) => {
-    const claims = { iss: "edgekeep-service", aud: `edgekeep-${aud}`, sub: "smoke", iat: now, nbf: now, exp: now + 60 };
-    const message = `${part({ alg: "HS256", typ: "service+jwt" })}.${part(claims)}`;
-    return `${message}.${createHmac("sha256", key).update(message).digest("base64url")}`;
-  };
+  const claims = { iss: "edgekeep-service", aud: `edgekeep-${aud}`, sub: "smoke", iat: now, nbf: now, exp: now + 60 };
+  const message = `${part({ alg: "HS256", typ: "service+jwt" })}.${part(claims)}`;
+  return `${message}.${createHmac("sha256", key).update(message).digest("base64url")}`;
+}
+
+async function serviceToken() {
   await expect(200, "GET", "/api/v1/scheduler/tasks", { bearer: token("scheduler") });
   await expect(401, "GET", "/api/v1/scheduler/tasks", { bearer: token("auth") });
 }
 
-const ways = { password, refresh, "second factor": secondFactor, providers, "API key": apiKey, "service token": serviceToken };
+/** Pays at Stripe, as a browser with a card for tests would; the PaymentIntent. */
+async function paid(intent) {
+  const response = await fetch(`${process.env.STRIPE_API_BASE || "https://api.stripe.com"}/v1/payment_intents/${intent}/confirm`, {
+    method: "POST",
+    headers: {
+      authorization: `Bearer ${process.env.STRIPE_SECRET_KEY}`,
+      "stripe-version": "2026-09-30.endive",
+      "content-type": "application/x-www-form-urlencoded",
+      "idempotency-key": randomUUID(),
+    },
+    body: "payment_method=pm_card_visa&return_url=https%3A%2F%2Fexample.com",
+    signal: AbortSignal.timeout(30_000),
+  });
+  if (!response.ok) throw new Error(`Stripe: ${response.status}`);
+  return response.json();
+}
+
+/** The event that Stripe would send. */
+async function tell(object) {
+  const secret = process.env.STRIPE_WEBHOOK_SECRET?.split(",")[0];
+  if (!secret) return;
+  const created = Math.floor(Date.now() / 1000);
+  const event = { id: `evt_${randomUUID()}`, type: "payment_intent.succeeded", created, livemode: false, data: { object } };
+  const body = JSON.stringify(event);
+  const mac = createHmac("sha256", secret).update(`${created}.${body}`).digest("hex");
+  const headers = { "content-type": "application/json", "stripe-signature": `t=${created},v1=${mac}` };
+  const response = await fetch(`${base}/webhooks/stripe`, { method: "POST", headers, body });
+  if (!response.ok) throw new Error(`the webhook: ${response.status}`);
+}
+
+async function payment() {
+  if (!process.env.STRIPE_SECRET_KEY?.startsWith("sk_test_")) throw new NotRun("STRIPE_SECRET_KEY is none of test mode");
+  let product = process.env.SMOKE_PRODUCT;
+  const { access_token: bearer } = await login(await account("SMOKE"));
+  if (!product) {
+    if (!(await canMake())) throw new NotRun("SMOKE_PRODUCT is not set");
+    product = "smoke";
+    const body = { name: "Smoke test", unitAmountMinor: 100, currency: "usd" };
+    await expect(200, "PUT", `/api/v1/payments/products/${product}`, { bearer: token("payments"), body });
+  }
+  const key = () => ({ "idempotency-key": randomUUID() });
+  const { data } = await expect(201, "POST", "/api/v1/payments", { bearer, body: { product }, headers: key() });
+  const place = `/api/v1/payments/${data.id}`;
+  await tell(await paid(data.paymentIntent));
+  let status = data.status;
+  for (let tries = 0; tries < 30 && status !== "paid"; tries += 1) {
+    ({ status } = (await expect(200, "GET", place, { bearer })).data);
+    if (status !== "paid") await new Promise((done) => setTimeout(done, 1_000));
+  }
+  if (status !== "paid") throw new Error(`it was paid, and is ${status} after 30 s: do Stripe's events arrive?`);
+  const { data: back } = await expect(200, "DELETE", place, { bearer, headers: key() });
+  if (back.refundedMinor !== back.amountMinor) throw new Error("it was cancelled and not given back");
+}
+
+const ways = { password, refresh, "second factor": secondFactor, providers, "API key": apiKey, "service token": serviceToken, payment };
 for (const [name, run] of Object.entries(ways)) {
   let outcome = "ok";
   try {

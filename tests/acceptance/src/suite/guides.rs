@@ -16,7 +16,8 @@ tests! { "guides":
     the_page_about_billing_holds ["H-40" "H-19" "H-34" "H-35"];
     the_page_about_usage_holds ["H-40" "J-01"];
     the_page_about_invoices_holds ["H-40" "H-30"] alone;
-    the_smoke_test_tries_every_way_in ["A-42"];
+    the_page_about_payments_holds ["I-08" "I-23"];
+    the_smoke_test_tries_every_way_in ["A-42" "I-24"];
 }
 
 fn the_guide_to_tokens_works(api: &Api) {
@@ -48,6 +49,10 @@ fn the_page_about_invoices_holds(api: &Api) {
     run_page(api, "invoices.md");
 }
 
+fn the_page_about_payments_holds(api: &Api) {
+    run_page(api, "payments.md");
+}
+
 fn the_smoke_test_tries_every_way_in(api: &Api) {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/smoke");
     let smoke = |url: &str| {
@@ -68,6 +73,7 @@ fn the_smoke_test_tries_every_way_in(api: &Api) {
         "providers",
         "API key",
         "service token",
+        "payment",
     ] {
         let ok = |line: &str| line.starts_with(&format!("{way}:")) && line.ends_with(" ok");
         assert!(told.lines().any(ok), "{way}: {told}");
