@@ -1,4 +1,4 @@
-//! What a request leaves behind as usage (docs/decisions/0021-request-tracking.md).
+//! What a request leaves behind as usage (docs/decisions/0020-request-tracking.md).
 
 use super::credential::known_tenant;
 use super::error::Code;

@@ -1,5 +1,5 @@
 //! Requests as usage: who called which route, how it ended, how long it took and how much was sent
-//! (docs/decisions/0021-request-tracking.md).
+//! (docs/decisions/0020-request-tracking.md).
 //!
 //! Nothing of it is in a request's way. An instance keeps what it saw in memory, and writes it with what the metrics
 //! counted, in the same batch after an answer ([`crate::metrics::write`]).

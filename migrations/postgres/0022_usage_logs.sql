@@ -1,4 +1,4 @@
--- Requests as they were answered: docs/decisions/0021-request-tracking.md. A row stands for one request, or for all
+-- Requests as they were answered: docs/decisions/0020-request-tracking.md. A row stands for one request, or for all
 -- of an hour that are alike. Its id is made of everything that it says besides the numbers. No tenant and no user is
 -- referenced: a row is written after the answer, and stays until its time is over.
 CREATE TABLE usage_logs (
