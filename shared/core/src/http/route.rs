@@ -27,6 +27,21 @@ pub enum Access {
     Development,
 }
 
+/// Whether any route of a table takes access tokens. A function without one has no code that verifies them.
+pub(super) const fn takes_members<A>(routes: &[Route<A>]) -> bool {
+    let mut rest = routes;
+    while let [route, others @ ..] = rest {
+        if matches!(
+            route.info.access,
+            Access::Member(_) | Access::MemberOrKey(..)
+        ) {
+            return true;
+        }
+        rest = others;
+    }
+    false
+}
+
 /// Whether a route takes an `Idempotency-Key`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Idempotency {
@@ -325,6 +340,21 @@ mod tests {
             Found::Route(route, params) => Some((route.action, params)),
             _ => None,
         }
+    }
+
+    #[test]
+    fn tables_for_members_are_known_by_any_route() {
+        assert!(!takes_members(TABLE));
+        let open = || Route::get("/a", "a", 1, Access::Public);
+        let member = Access::Member(Permission::AuditRead);
+        let both = Access::MemberOrKey(Permission::AuditRead, ApiScope::UsageRead);
+        for access in [member, both] {
+            assert!(takes_members(&[open(), Route::get("/b", "b", 2, access)]));
+        }
+        assert!(!takes_members(&[
+            open(),
+            Route::get("/b", "b", 2, Access::Service)
+        ]));
     }
 
     #[test]

@@ -195,7 +195,7 @@ async fn answer<F: Function, P: Platform, I: Incoming>(
         client::warn_behind_proxy(platform, ready, &peer, now);
     }
     let judged = ready.map_or(Ok(Credential::None), |ready| {
-        credential::of_request(ready, incoming, &route.info, F::NAME, now, &progress.meter)
+        credential::of_request::<F, _>(ready, incoming, &route.info, now, &progress.meter)
     });
     if let Some(ready) = ready {
         let shown = judged.as_ref().ok();
