@@ -91,6 +91,13 @@ impl Stripe {
         made
     }
 
+    /// Somebody gives all of it back in the dashboard; the refund's id.
+    pub fn refund_intent(&mut self, id: &str) -> String {
+        let made = self.create_refund(&json!({"payment_intent": id}));
+        let made = made.unwrap_or_else(|_| panic!("{id} cannot be given back"));
+        made["id"].as_str().unwrap_or_default().to_owned()
+    }
+
     /// The card pays; the charge's id.
     pub fn pay_intent(&mut self, id: &str) -> String {
         let intent = self

@@ -94,6 +94,7 @@ impl Stripe {
             status
                 && same("customer")
                 && same("product")
+                && same("payment_intent")
                 && active.is_none_or(|active| object["active"] == (active == "true"))
                 && (keys.is_empty() || keys.contains(&&object["lookup_key"]))
         });

@@ -8,6 +8,7 @@ use super::settle::{fits, settle};
 use super::store::{CHECKED, DUE};
 use crate::http::{Code, Context, Error};
 use crate::port::{Level, Platform};
+use crate::sql::Statement;
 use crate::stripe::payment;
 use crate::time::{DAY, HOUR, Millis};
 
@@ -32,26 +33,36 @@ pub(crate) async fn reconcile<P: Platform>(cx: &Context<'_, P>) -> Result<usize,
         let id = payment.id.as_str();
         let next = (age < GIVEN_UP).then(|| now.plus(age.max(HOUR)));
         let checked = CHECKED.bind(&payment.tenant, [id.into(), next.map(|at| at.0).into()]);
-        let Some(intent) = &payment.intent else {
-            never_begun(cx, &payment, age, checked).await?;
-            continue;
-        };
-        match payment::retrieve(cx, intent).await {
-            Err(error) if error.code() == Code::BillingObjectMissing => {
-                cx.log(Level::Warn, "payment.unknown", &[("payment", json!(id))]);
+        match read(cx, &payment, age, checked.clone()).await {
+            // Stripe answers, and not to this one: the others behind it are not to wait for that.
+            Err(error)
+                if [Code::BillingObjectMissing, Code::UpstreamRefused].contains(&error.code()) =>
+            {
+                let fields = [("payment", json!(id)), ("code", json!(error.code().name()))];
+                cx.log(Level::Warn, "payment.unknown", &fields);
                 cx.query(checked).await?;
             }
-            intent => {
-                let intent = intent?;
-                if fits(cx, &payment, &intent) {
-                    settle(cx, &payment, &intent, "reconcile", vec![checked]).await?;
-                } else {
-                    cx.query(checked).await?;
-                }
-            }
+            done => done?,
         }
     }
     Ok(rows.len())
+}
+
+async fn read<P: Platform>(
+    cx: &Context<'_, P>,
+    payment: &Known,
+    age: i64,
+    checked: Statement,
+) -> Result<(), Error> {
+    let Some(intent) = &payment.intent else {
+        return never_begun(cx, payment, age, checked).await;
+    };
+    let intent = payment::retrieve(cx, intent).await?;
+    if fits(cx, payment, &intent) {
+        return settle(cx, payment, &intent, "reconcile", vec![checked]).await;
+    }
+    cx.query(checked).await?;
+    Ok(())
 }
 
 /// Whose client never came back for the answer: nobody has what it takes to pay it, and after a day its
@@ -60,7 +71,7 @@ async fn never_begun<P: Platform>(
     cx: &Context<'_, P>,
     payment: &Known,
     age: i64,
-    checked: crate::sql::Statement,
+    checked: Statement,
 ) -> Result<(), Error> {
     if age < DAY {
         cx.query(checked).await?;

@@ -4,7 +4,7 @@ use serde_json::Value as Json;
 
 use super::client;
 use super::form::Form;
-use crate::http::{Context, Error};
+use crate::http::{Code, Context, Error};
 use crate::outbound;
 use crate::port::Platform;
 
@@ -128,18 +128,26 @@ pub async fn cancel<P: Platform>(
     told(&client::post(cx, &path(id, "/cancel"), Form::new(), key).await?)
 }
 
-/// Gives all of a payment back; the refund's id.
+/// Gives all of a payment back; the refund's id. Of one that somebody gave back in Stripe's dashboard it is
+/// that refund's.
 ///
 /// # Errors
-/// As [`client::post`]; `UPSTREAM_REFUSED` where nothing is left to give back.
+/// As [`client::post`]; `UPSTREAM_REFUSED` where nothing was paid.
 pub async fn refund<P: Platform>(
     cx: &Context<'_, P>,
     id: &str,
     key: String,
 ) -> Result<String, Error> {
     let form = Form::new().with("payment_intent", id);
-    let refund: Json = outbound::parse(&client::post(cx, "/v1/refunds", form, key).await?)?;
-    let id = refund.get("id").and_then(Json::as_str);
+    let made: Json = match client::post(cx, "/v1/refunds", form, key).await {
+        Err(error) if error.code() == Code::UpstreamRefused => {
+            let path = ["/v1/refunds?limit=1&payment_intent=", id].concat();
+            let list: Json = outbound::parse(&client::get(cx, &path).await?)?;
+            list.pointer("/data/0").cloned().ok_or(error)?
+        }
+        made => outbound::parse(&made?)?,
+    };
+    let id = made.get("id").and_then(Json::as_str);
     id.map(str::to_owned)
         .ok_or_else(|| outbound::failed("a refund without an id"))
 }

@@ -25,6 +25,10 @@ static FORGET: SystemQuery = SystemQuery::new(
     "UPDATE payments SET payment_intent_id = NULL",
 );
 static STATUS: SystemQuery = SystemQuery::new("test.status", "SELECT status FROM payments");
+static ODD_INTENT: SystemQuery = SystemQuery::new(
+    "test.odd_intent",
+    "UPDATE payments SET payment_intent_id = 'pi odd'",
+);
 static HISTORY: SystemQuery = SystemQuery::new(
     "test.history",
     "SELECT COALESCE(from_status, '-') || ' ' || to_status || ' ' || cause FROM payment_transitions ORDER BY version",
@@ -343,6 +347,44 @@ fn what_is_paid_after_its_cancellation_goes_back_once() {
                 .await
                 .contains(&"payment.paid".to_owned())
         );
+    });
+}
+
+/// Given back in the dashboard, and the event that tells so was lost.
+///
+/// Rows: I-06
+#[test]
+fn what_was_given_back_by_hand_can_be_cancelled() {
+    run(async || {
+        let (world, founder) = shop().await;
+        let (id, intent) = begun(&world, &founder).await;
+        pay(&world, &intent).await;
+        let by_hand = world.stripe(|stripe| stripe.refund_intent(&intent));
+        let told = act(&world, &founder, "DELETE", &id).await;
+        assert_eq!(told.data(200)["status"], "cancelled");
+        let refunds = world.stripe(|stripe| stripe.all("refund"));
+        assert_eq!((refunds.len(), &refunds[0]["id"]), (1, &json!(by_hand)));
+    });
+}
+
+/// One that Stripe does not tell of holds up nobody behind it.
+///
+/// Rows: I-19
+#[test]
+fn a_payment_that_stripe_refuses_holds_up_no_other() {
+    run(async || {
+        let (world, founder) = shop().await;
+        begun(&world, &founder).await;
+        world.sql(&ODD_INTENT, &[]).await;
+        let data = begin(&world, &founder, "another").await.data(201);
+        let (id, intent) = (text(&data["id"]), text(&data["paymentIntent"]));
+        world.stripe(|stripe| stripe.pay_intent(&intent));
+        let hour = 60 * 60_000;
+        assert_eq!(task(&world, hour).await, "0 lapsed, 0 read, 2 payments");
+        let seen = act(&world, &founder, "GET", &id).await;
+        assert_eq!(seen.data(200)["status"], "paid");
+        // It is asked for again later, and not with every tick.
+        assert_eq!(task(&world, hour).await, "0 lapsed, 0 read, 0 payments");
     });
 }
 
