@@ -51,6 +51,7 @@ CREATE TABLE payments (
 ) STRICT;
 CREATE INDEX payments_tenant ON payments (tenant_id, created_at);
 CREATE INDEX payments_user ON payments (user_id, status);
+CREATE INDEX payments_refund ON payments (refund_id) WHERE refund_id IS NOT NULL;
 CREATE INDEX payments_due ON payments (next_check_at) WHERE next_check_at IS NOT NULL;
 
 -- Every change of a payment's status, with what caused it.

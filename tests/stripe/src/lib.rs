@@ -135,6 +135,11 @@ impl Stripe {
         self.fates.retain(|(of, ..)| of != what);
     }
 
+    /// A day passes: what was asked for with a key may be asked for with it again.
+    pub fn forget(&mut self) {
+        self.keys.clear();
+    }
+
     /// The requests so far that have `what` in their path or body.
     pub fn asked(&self, what: &str) -> Vec<Asked> {
         let all = self.asked.iter().filter(|asked| asked.speaks_of(what));

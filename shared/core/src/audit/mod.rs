@@ -96,7 +96,16 @@ impl<'a> Entry<'a> {
 
     /// The statement that records it.
     pub fn append<P: Platform>(&self, cx: &Context<'_, P>) -> Result<Statement, Error> {
-        let (_, params) = self.values(cx, None)?;
+        self.append_change(cx, None)
+    }
+
+    /// Like [`Self::append`], with what changed, as for [`Self::record_change`].
+    pub fn append_change<P: Platform>(
+        &self,
+        cx: &Context<'_, P>,
+        change: Option<&Json>,
+    ) -> Result<Statement, Error> {
+        let (_, params) = self.values(cx, change)?;
         let mut statement = APPEND.bind([self.tenant.into()]);
         statement.params.extend(params);
         Ok(statement)

@@ -6,6 +6,7 @@ use crate::http::{Context, Error, Interrupt, Page, Reply};
 use crate::port::{DatabaseError, Platform};
 use crate::sql::Row;
 use crate::time::{DAY, HOUR, Millis};
+use crate::tracking::Tracking;
 
 crate::queries! {
     /// `?1` tenant, `?2` and `?3` first moment and the one after the last, `?4` and `?5` the place after which to go on,
@@ -24,13 +25,12 @@ crate::queries! {
 /// `GET /api/v1/usage/requests?from=&to=&route=&actor=&status=&limit=&cursor=`: newest first.
 pub(super) async fn list<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
     let page = Page::read(&cx.request)?;
-    let time = |name: &'static str, otherwise: Millis| match cx.request.query_value(name)? {
-        None => Ok(otherwise),
-        Some(text) => Millis::parse(&text)
-            .ok_or_else(|| Error::invalid(name, "Must be a date and time, as in RFC 3339.")),
-    };
-    let to = time("to", cx.now.plus(HOUR))?;
-    let from = time("from", to.minus(7 * DAY))?;
+    let to = cx.request.query_time("to", cx.now.plus(HOUR))?;
+    let mut from = cx.request.query_time("from", to.minus(7 * DAY))?;
+    // A row of an hour stands at its beginning.
+    if cx.config()?.tracking == Tracking::Counts {
+        from = from.hour();
+    }
     let name = |name: &'static str| {
         let text = cx.request.query_value(name)?;
         let odd = |text: &String| {

@@ -1,14 +1,16 @@
 //! Cancelling: what was not paid cannot be paid any more, and what was paid goes back.
 
 use super::change::{again, commit, nothing_in, refused};
-use super::machine::{CANCELLED, Move};
+use super::machine::{CANCELLED, COMPLETED, CONFIRMED, Move};
 use super::model::Known;
 use super::read::{one, shown};
 use super::settle::{give_back, intent};
+use crate::audit::Entry;
 use crate::guard::policy::{Action, Resource, allow};
 use crate::http::{Code, Context, Error, Interrupt, Reply};
 use crate::port::Platform;
 use crate::stripe::{client, payment};
+use crate::tenancy::Permission;
 use crate::time::HOUR;
 
 /// How often it begins anew because Stripe's events were faster.
@@ -20,6 +22,11 @@ pub(super) async fn cancel<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, In
     nothing_in(cx)?;
     let (actor, mut payment, _) = one(cx).await?;
     allow(&actor, Action::Change, Resource::Payment(&payment.user))?;
+    let delivered = [CONFIRMED, COMPLETED].contains(&payment.known.status.as_str());
+    if delivered && !actor.permissions.hold(Permission::PaymentsAll) {
+        let why = "What was granted already is given back by somebody with payments:all.";
+        return Err(Error::new(Code::Forbidden).with_message(why).into());
+    }
     if payment.known.status == CANCELLED {
         return Err(refused(CANCELLED, CANCELLED).into());
     }
@@ -41,7 +48,8 @@ pub(super) async fn cancel<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, In
         // Stripe has told of what it did for us.
         if payment.known.status == CANCELLED {
             let reply = shown(200, &payment.show()?, payment.known.version);
-            return cx.commit(&actor, Vec::new(), reply).await;
+            let entry = Entry::by(&actor, "payment.cancel", &payment.known.id);
+            return cx.commit(&actor, vec![entry.append(cx)?], reply).await;
         }
     }
     let busy = "The payment changes all the time.";

@@ -13,6 +13,7 @@ use crate::fields::Fields;
 use crate::http::{Actor, Code, Context, Error, Interrupt, Reply};
 use crate::port::{DatabaseError, Platform};
 use crate::sql::Row;
+use crate::stripe::client;
 use crate::stripe::payment::{self, Intent};
 use crate::time::{DAY, MINUTE};
 
@@ -44,8 +45,9 @@ impl Wish {
     }
 
     fn is_of(&self, payment: &Payment) -> bool {
-        (&self.product, self.quantity, &self.metadata)
-            == (&payment.product, payment.quantity, &payment.metadata)
+        // Metadata may have been changed since.
+        let same = payment.known.version > 1 || self.metadata == payment.metadata;
+        same && (&self.product, self.quantity) == (&payment.product, payment.quantity)
     }
 
     /// What it costs, by the row of the product.
@@ -77,6 +79,10 @@ pub(super) async fn create<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, In
 
 async fn begin<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
     let wish = Wish::read(cx.request.body)?;
+    // Before anything is written down: it could not be paid.
+    if cx.config()?.stripe_key.is_none() {
+        return Err(client::no_key().into());
+    }
     let request = cx.idempotency_key().unwrap_or_default();
     let (actor, rows) = cx
         .load(|tenant| {

@@ -22,5 +22,5 @@ pub use machine::{LEGAL, STATES};
 pub(crate) use model::Known;
 pub(crate) use reconcile::reconcile;
 pub use routes::Payments;
-pub(crate) use settle::{find, fits, refunded, settle};
+pub(crate) use settle::{find, fits, refund_failed, refunded, settle};
 pub(crate) use store::QUERIES;

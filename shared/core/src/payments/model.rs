@@ -32,12 +32,12 @@ pub(super) use columns;
 /// not have does not count against their size.
 #[derive(Debug, Clone)]
 pub(crate) struct Known {
-    pub(super) id: String,
+    pub(crate) id: String,
     pub(crate) tenant: TenantId,
     pub(super) status: String,
     pub(super) amount: i64,
     pub(super) currency: String,
-    pub(super) intent: Option<String>,
+    pub(crate) intent: Option<String>,
     pub(super) refunded_at: Option<i64>,
     pub(super) version: i64,
     pub(super) created_at: i64,

@@ -95,7 +95,9 @@ pub(super) async fn put<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Inter
         product.retired.then_some(cx.now).into(),
         cx.now.into(),
     ]);
-    cx.batch(&[set, entry.append(cx)?]).await?;
+    let change = json!({"after": product.show()});
+    let record = entry.append_change(cx, Some(&change))?;
+    cx.batch(&[set, record]).await?;
     Ok(Reply::ok(&product.show()))
 }
 

@@ -14,6 +14,8 @@ use crate::time::{DAY, HOUR, Millis};
 
 /// How many one tick reads at most.
 const PER_TICK: i64 = 15;
+/// Whose answers may fail before it is Stripe that is down.
+const FAILURES: usize = 3;
 /// After so long nobody asks any more.
 const GIVEN_UP: i64 = 30 * DAY;
 
@@ -27,6 +29,7 @@ pub(crate) async fn reconcile<P: Platform>(cx: &Context<'_, P>) -> Result<usize,
     }
     let now = cx.clock();
     let rows = cx.query(DUE.bind([now.into(), PER_TICK.into()])).await?;
+    let mut failures = Vec::new();
     for row in &rows {
         let payment = Known::from_row(row)?;
         let age = now.since(Millis(payment.created_at));
@@ -34,18 +37,27 @@ pub(crate) async fn reconcile<P: Platform>(cx: &Context<'_, P>) -> Result<usize,
         let next = (age < GIVEN_UP).then(|| now.plus(age.max(HOUR)));
         let checked = CHECKED.bind(&payment.tenant, [id.into(), next.map(|at| at.0).into()]);
         match read(cx, &payment, age, checked.clone()).await {
-            // Stripe answers, and not to this one: the others behind it are not to wait for that.
-            Err(error)
-                if [Code::BillingObjectMissing, Code::UpstreamRefused].contains(&error.code()) =>
-            {
-                let fields = [("payment", json!(id)), ("code", json!(error.code().name()))];
-                cx.log(Level::Warn, "payment.unknown", &fields);
+            Ok(()) => {}
+            Err(error) if error.code() == Code::BillingObjectMissing => {
+                cx.log(Level::Warn, "payment.unknown", &[("payment", json!(id))]);
                 cx.query(checked).await?;
             }
-            done => done?,
+            // Somebody has to look at it, and money may wait for that: it is never given up.
+            Err(error) if error.code() == Code::UpstreamRefused => {
+                cx.log(Level::Error, "payment.refused", &[("payment", json!(id))]);
+                let later = [id.into(), now.plus(DAY).into()];
+                cx.query(CHECKED.bind(&payment.tenant, later)).await?;
+            }
+            // The others behind it are not to wait for what is wrong with one.
+            Err(error) => {
+                failures.push(error);
+                if failures.len() == FAILURES {
+                    break;
+                }
+            }
         }
     }
-    Ok(rows.len())
+    failures.into_iter().next().map_or(Ok(rows.len()), Err)
 }
 
 async fn read<P: Platform>(
@@ -73,7 +85,8 @@ async fn never_begun<P: Platform>(
     age: i64,
     checked: Statement,
 ) -> Result<(), Error> {
-    if age < DAY {
+    // An hour more than a repetition of the request may take its payment up.
+    if age < DAY + HOUR {
         cx.query(checked).await?;
         return Ok(());
     }

@@ -5,14 +5,19 @@ use serde_json::json;
 
 use super::machine::{CANCELLED, FAILED, Move, PAID, PROCESSING, history};
 use super::model::Known;
-use super::store::{FIND, KNOWN, REFUND_LATE, REFUNDED, SET_ACTION};
-use crate::http::{Context, Error};
+use super::store::{FIND, KNOWN, REFUND_FAILED, REFUND_LATE, REFUNDED, SET_ACTION};
+use crate::http::{Code, Context, Error};
 use crate::metrics;
+use crate::outbound;
 use crate::port::{Level, Platform};
 use crate::sql::{Row, Statement};
 use crate::stripe::client;
 use crate::stripe::payment::{self, Intent, Sum};
-use crate::time::HOUR;
+use crate::time::{DAY, HOUR, Millis};
+
+/// When a refund that failed is tried anew. Stripe would tell of the old one for a day
+/// (Stripe's reference, "Idempotent requests").
+const RETRY: i64 = DAY + HOUR;
 
 /// Finds the payment of a `PaymentIntent`, or the one that its metadata names and that has none yet.
 pub(crate) fn find(named: Option<&str>, intent: &str) -> Statement {
@@ -45,7 +50,13 @@ pub(super) async fn give_back<P: Platform>(
     intent: &str,
 ) -> Result<String, Error> {
     let key = client::key(payment.tenant.as_str(), "refund", &payment.id);
-    let refund = payment::refund(cx, intent, key).await?;
+    let refund = match payment::refund(cx, intent, key).await {
+        // Whoever tells of a payment that Stripe does not know is not believed; this one was paid.
+        Err(error) if error.code() == Code::BillingObjectMissing => {
+            return Err(outbound::failed("nothing to give back"));
+        }
+        done => done?,
+    };
     cx.count(metrics::payments("refunded"));
     Ok(refund)
 }
@@ -70,6 +81,15 @@ pub(crate) async fn settle<P: Platform>(
     cause: &str,
     more: Vec<Statement>,
 ) -> Result<(), Error> {
+    // A bank has refused what was cancelled while it worked on it. Nobody is to try again.
+    let ended;
+    let intent = if payment.status == CANCELLED && intent.is_open() {
+        let key = client::key(payment.tenant.as_str(), "cancel", &payment.id);
+        ended = payment::cancel(cx, &intent.id, key).await?;
+        &ended
+    } else {
+        intent
+    };
     let paid = intent.status == "succeeded";
     let mut writes = Vec::new();
     if paid && is_late(payment) {
@@ -152,6 +172,11 @@ async fn refund_late<P: Platform>(
         ],
     );
     Ok([write, history(&payment.tenant, id, &transition, cause)])
+}
+
+/// A refund of Stripe's that came to nothing: the next run of the task gives back again.
+pub(crate) fn refund_failed(refund: &str, now: Millis) -> Statement {
+    REFUND_FAILED.bind([refund.into(), now.plus(RETRY).into(), now.into()])
 }
 
 /// What Stripe says went back of a payment, which is in `rows` of [`find`]: who has nothing left of it has

@@ -110,6 +110,11 @@ crate::queries! {
         UPDATE payments SET previous = status, transition_id = ?3, refund_id = ?4, refunded_at = ?5,
             refunded_minor = amount_minor, next_check_at = NULL, version = version + 1, updated_at = ?5
         WHERE tenant_id = ?1 AND id = ?2 AND status = 'cancelled' AND refunded_at IS NULL RETURNING id";
+    /// `?1` refund, `?2` when it is tried anew, `?3` now: it came to nothing.
+    REFUND_FAILED: SystemQuery = "payments.refund_failed", "
+        UPDATE payments SET refunded_at = NULL, refunded_minor = 0, next_check_at = ?2,
+            version = version + 1, updated_at = ?3
+        WHERE refund_id = ?1 AND refunded_at IS NOT NULL";
     /// `?1` tenant, `?2` id, `?3` what has gone back in all, `?4` now.
     REFUNDED: TenantQuery = "payments.refunded", "
         UPDATE payments SET refunded_minor = ?3, version = version + 1, updated_at = ?4,

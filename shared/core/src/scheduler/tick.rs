@@ -182,9 +182,11 @@ async fn work<P: Platform>(cx: &Context<'_, P>, what: What) -> Result<String, Er
         What::Mail => Ok(format!("{} mails", mail::due(cx).await?)),
         What::Audit => audit::seal_pending(cx).await,
         What::Billing => {
-            let lapsed = stripe::lapse(cx).await?;
-            let read = stripe::reconcile(cx).await?;
-            let payments = payments::reconcile(cx).await?;
+            // None of them waits for what is wrong with another.
+            let lapsed = stripe::lapse(cx).await;
+            let read = stripe::reconcile(cx).await;
+            let payments = payments::reconcile(cx).await;
+            let (lapsed, read, payments) = (lapsed?, read?, payments?);
             Ok(format!("{lapsed} lapsed, {read} read, {payments} payments"))
         }
         What::Cleanup => cleanup::run(cx).await,

@@ -64,7 +64,7 @@ async fn send<P: Platform>(
         return Err(Error::new(Code::BillingDisabled));
     }
     let Some(secret) = &config.stripe_key else {
-        return Err(Error::new(Code::BillingNotConfigured));
+        return Err(no_key());
     };
     // Ids come from Stripe, and some from whoever writes there. None leads elsewhere.
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-/?=&%".contains(&byte);
@@ -146,6 +146,11 @@ fn refusal(status: u16, body: &[u8]) -> Error {
         _ => Error::new(Code::UpstreamRefused),
     };
     error.with_cause(cause)
+}
+
+/// The error where nobody has set `STRIPE_SECRET_KEY`.
+pub(crate) fn no_key() -> Error {
+    Error::new(Code::BillingNotConfigured).with_cause("STRIPE_SECRET_KEY is not set")
 }
 
 /// Whether a text can be one of Stripe's words or ids, and so be told.

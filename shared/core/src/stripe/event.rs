@@ -67,7 +67,7 @@ struct Price {
 
 /// The types of events that something is done about: those that `edgekeep stripe-setup` asks Stripe for, and
 /// that are told apart in metrics. An account may send others; they are acknowledged.
-pub const TYPES: [&str; 19] = [
+pub const TYPES: [&str; 20] = [
     "customer.subscription.created",
     "customer.subscription.updated",
     "customer.subscription.deleted",
@@ -87,6 +87,7 @@ pub const TYPES: [&str; 19] = [
     "payment_intent.payment_failed",
     "payment_intent.requires_action",
     "payment_intent.canceled",
+    "refund.failed",
 ];
 
 impl Event {

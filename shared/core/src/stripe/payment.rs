@@ -46,6 +46,8 @@ pub struct Intent {
     pub client_secret: Option<String>,
     /// `pm_…`
     pub payment_method: Option<String>,
+    /// The payment of ours that it was made for.
+    pub payment: Option<String>,
     error: Option<String>,
     action: Option<String>,
 }
@@ -64,6 +66,7 @@ impl Intent {
             currency: text(object.get("currency"))?,
             client_secret: text(object.get("client_secret")),
             payment_method: text(object.get("payment_method")),
+            payment: text(within("metadata", "payment_id")),
             error: failed.map(|error| {
                 let code = text(error.get("code")).filter(|code| client::is_word(code));
                 code.unwrap_or_else(|| "declined".to_owned())
@@ -75,6 +78,11 @@ impl Intent {
     /// What whoever pays has to do: `redirect_to_url`, `use_stripe_sdk`, …
     pub fn next_action(&self) -> Option<&str> {
         self.action.as_deref()
+    }
+
+    /// Whether somebody may still pay it.
+    pub fn is_open(&self) -> bool {
+        !["succeeded", "processing", "canceled"].contains(&self.status.as_str())
     }
 
     /// Why the last attempt to pay failed, in a word of Stripe's.
@@ -128,11 +136,11 @@ pub async fn cancel<P: Platform>(
     told(&client::post(cx, &path(id, "/cancel"), Form::new(), key).await?)
 }
 
-/// Gives all of a payment back; the refund's id. Of one that somebody gave back in Stripe's dashboard it is
-/// that refund's.
+/// Gives all of a payment back; the refund's id, or the charge's where somebody gave all of it back in Stripe's
+/// dashboard.
 ///
 /// # Errors
-/// As [`client::post`]; `UPSTREAM_REFUSED` where nothing was paid.
+/// As [`client::post`]; `UPSTREAM_REFUSED` where nothing was paid, or Stripe does not do it.
 pub async fn refund<P: Platform>(
     cx: &Context<'_, P>,
     id: &str,
@@ -141,13 +149,19 @@ pub async fn refund<P: Platform>(
     let form = Form::new().with("payment_intent", id);
     let made: Json = match client::post(cx, "/v1/refunds", form, key).await {
         Err(error) if error.code() == Code::UpstreamRefused => {
-            let path = ["/v1/refunds?limit=1&payment_intent=", id].concat();
+            let path = ["/v1/charges?limit=1&payment_intent=", id].concat();
             let list: Json = outbound::parse(&client::get(cx, &path).await?)?;
-            list.pointer("/data/0").cloned().ok_or(error)?
+            let charge = list.pointer("/data/0");
+            let whole = |charge: &&Json| charge.get("refunded") == Some(&Json::Bool(true));
+            charge.filter(whole).cloned().ok_or(error)?
         }
         made => outbound::parse(&made?)?,
     };
-    let id = made.get("id").and_then(Json::as_str);
+    let text = |name| made.get(name).and_then(Json::as_str);
+    if ["failed", "canceled"].contains(&text("status").unwrap_or_default()) {
+        return Err(outbound::failed("a refund that failed"));
+    }
+    let id = text("id");
     id.map(str::to_owned)
         .ok_or_else(|| outbound::failed("a refund without an id"))
 }

@@ -44,6 +44,12 @@ pub(crate) async fn reconcile<P: Platform>(cx: &Context<'_, P>) -> Result<usize,
         let list = match client::get(cx, &path).await {
             // Deleted there: it has no subscription any more, and those it had are read one by one.
             Err(error) if error.code() == Code::BillingObjectMissing => Vec::new(),
+            // Of this one alone; the others behind it are not to wait for that.
+            Err(error) if error.code() == Code::UpstreamRefused => {
+                let fields = [("tenant", json!(row.text(0)?))];
+                cx.log(Level::Error, "stripe.refused_customer", &fields);
+                Vec::new()
+            }
             body => outbound::parse::<List>(&body?)?.data,
         };
         for found in list {
@@ -60,7 +66,9 @@ pub(crate) async fn reconcile<P: Platform>(cx: &Context<'_, P>) -> Result<usize,
         path.push_str(id);
         let asked_at = cx.platform.now();
         match client::get(cx, &path).await {
-            Err(error) if error.code() == Code::BillingObjectMissing => {
+            Err(error)
+                if [Code::BillingObjectMissing, Code::UpstreamRefused].contains(&error.code()) =>
+            {
                 cx.log(
                     Level::Warn,
                     "stripe.unknown_subscription",

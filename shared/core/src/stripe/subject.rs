@@ -38,6 +38,8 @@ pub(super) enum Subject {
     Dispute(Option<Box<Dispute>>),
     /// `payment_intent.*`
     Payment,
+    /// `refund.failed`
+    Refund,
     /// Nothing that we look at.
     Other,
 }
@@ -66,6 +68,7 @@ impl Subject {
             }
             "charge.refunded" => Self::Charge(read(event, lenient)?),
             kind if kind.starts_with("charge.dispute.") => Self::Dispute(read(event, lenient)?),
+            "refund.failed" => Self::Refund,
             _ if event.is_payment() => Self::Payment,
             _ if event.is_subscription() => Self::Subscription(match event.subscription() {
                 Ok(subscription) => Some(Box::new(subscription)),
@@ -89,7 +92,7 @@ impl Subject {
                     .object_id()
                     .map(|id| payments::find(event.payment(), id));
             }
-            Self::Dispute(_) | Self::Other => None,
+            Self::Dispute(_) | Self::Refund | Self::Other => None,
         };
         names.map(|names| names.look_up())
     }
@@ -133,6 +136,12 @@ pub(super) async fn handle<P: Platform>(
         Subject::Invoice(sent) => invoice(cx, event, sent, target).await,
         Subject::Charge(sent) => charge(cx, event, sent, target).await,
         Subject::Dispute(sent) => dispute(cx, event, sent).await,
+        Subject::Refund => {
+            let id = event.object_id().unwrap_or_default();
+            alarm(cx, Level::Error, "stripe.refund_failed", id, None);
+            let write = payments::refund_failed(id, cx.now);
+            finish(cx, event, vec![write], "applied").await
+        }
         Subject::Payment | Subject::Other => finish(cx, event, Vec::new(), "ignored: type").await,
     }
 }
@@ -297,7 +306,9 @@ async fn paid<P: Platform>(
         return finish(cx, event, Vec::new(), "ignored: another product").await;
     };
     let now = payment::retrieve(cx, event.object_id().unwrap_or_default()).await?;
-    if !payments::fits(cx, &payment, &now) {
+    // The event may name any payment that has none yet; Stripe's own word is whose it is.
+    let own = payment.intent.is_some() || now.payment.as_deref() == Some(&payment.id);
+    if !own || !payments::fits(cx, &payment, &now) {
         return finish(cx, event, Vec::new(), "ignored: another sum").await;
     }
     let done = vec![done(cx, event, "applied")];
@@ -318,6 +329,12 @@ async fn dispute<P: Platform>(
     if let (Some(charge), true) = (&now.charge, cx.config()?.stripe_key.is_some()) {
         let charge: (Charge, i64) = current(cx, event, "/v1/charges/", charge, None).await?;
         tenant = whose(cx, None, charge.0.names()).await?.tenant();
+        if let (None, Some(intent)) = (&tenant, &charge.0.payment_intent)
+            && is_plain(intent)
+        {
+            let rows = cx.query(payments::find(None, intent)).await?;
+            tenant = Known::first(&rows)?.map(|payment| payment.tenant);
+        }
     }
     let tenant = tenant.as_ref().map(TenantId::as_str);
     let writes: Vec<Statement> = now.write(tenant, version, cx.now).into();

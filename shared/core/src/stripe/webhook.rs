@@ -7,7 +7,7 @@
 
 use serde_json::json;
 
-use super::event::{API_VERSION, Event};
+use super::event::{API_VERSION, Event, TYPES};
 use super::signature;
 use super::store::{CLAIM, DONE, DONE_AT, RELEASE};
 use super::subject::{Subject, handle};
@@ -129,8 +129,8 @@ fn repeated(done: &[Row]) -> Result<Reply, Error> {
 
 fn claim<P: Platform>(cx: &Context<'_, P>, event: &Event) -> Statement {
     // Control characters cannot stand in valid JSON, so the payload is storable text. A PaymentIntent's
-    // holds the secret by which it is paid.
-    let payload = if event.is_payment() {
+    // holds the secret by which it is paid, and so may what is not handled.
+    let payload = if event.is_payment() || !TYPES.contains(&event.kind.as_str()) {
         "{}".to_owned()
     } else {
         String::from_utf8_lossy(cx.request.body).into_owned()

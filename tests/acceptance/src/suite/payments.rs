@@ -216,6 +216,14 @@ fn only_who_may_sees_it(api: &Api) {
     give(api, &host, &admin, "agent").data(200);
     see(api, &admin, &id).refused(403, "FORBIDDEN");
     act(api, &payer, "DELETE", &id, "x").data(200);
+    // What was granted is not given back by whoever got it.
+    let data = begin(api, &payer, "granted").data(201);
+    let (id, intent) = (text(&data["id"]), text(&data["paymentIntent"]));
+    pay(api, &intent);
+    act(api, &host, "POST", &format!("{id}/confirm"), "granted").data(200);
+    act(api, &payer, "DELETE", &id, "granted").refused(403, "FORBIDDEN");
+    assert_eq!(status(api, &payer, &id), "confirmed");
+    act(api, &host, "DELETE", &id, "given back").data(200);
 }
 
 fn what_was_not_paid_is_cancelled(api: &Api) {

@@ -118,9 +118,10 @@ const LED_OTHERWISE: [(&str, &[&str]); 10] = [
         ],
     ),
     (
-        "Stripe's signed event names the subscription or the payment",
+        "Stripe's signed event names the subscription, the payment or the refund",
         &[
             "payments.find",
+            "payments.refund_failed",
             "stripe.held",
             "stripe.leave",
             "stripe.state",

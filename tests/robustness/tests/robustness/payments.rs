@@ -367,6 +367,105 @@ fn what_was_given_back_by_hand_can_be_cancelled() {
     });
 }
 
+/// Stripe refuses, and a part went back before: that is not all of it.
+///
+/// Rows: I-06
+#[test]
+fn a_part_that_was_given_back_is_not_all_of_it() {
+    run(async || {
+        let (world, founder) = shop().await;
+        let (id, intent) = begun(&world, &founder).await;
+        let charge = pay(&world, &intent).await;
+        world.stripe(|stripe| {
+            stripe.change(&charge, |of| of["amount_refunded"] = json!(100));
+            stripe.doom("/v1/refunds", Fate::Status(400), 9);
+        });
+        let refused = act(&world, &founder, "DELETE", &id).await;
+        assert_eq!(refused.json()["error"]["code"], "UPSTREAM_REFUSED");
+        assert_eq!(status(&world).await, "paid");
+        world.stripe(|stripe| stripe.forgive("/v1/refunds"));
+        act(&world, &founder, "DELETE", &id).await.data(200);
+        let refunds = world.stripe(|stripe| stripe.all("refund"));
+        assert_eq!((refunds.len(), &refunds[0]["amount"]), (1, &json!(9_700)));
+    });
+}
+
+/// A bank sends a refund back, days later perhaps.
+///
+/// Rows: I-06 I-19
+#[test]
+fn a_refund_that_fails_is_made_again() {
+    run(async || {
+        let (world, founder) = shop().await;
+        let (id, intent) = begun(&world, &founder).await;
+        let charge = pay(&world, &intent).await;
+        act(&world, &founder, "DELETE", &id).await.data(200);
+        let refund = text(&world.stripe(|stripe| stripe.all("refund"))[0]["id"]);
+        world.stripe(|stripe| {
+            stripe.change(&refund, |of| of["status"] = json!("failed"));
+            stripe.change(&charge, |of| {
+                of["amount_refunded"] = json!(0);
+                of["refunded"] = json!(false);
+            });
+        });
+        for _ in 0..2 {
+            tell(&world, "refund.failed", &refund).await;
+        }
+        let seen = act(&world, &founder, "GET", &id).await.data(200);
+        assert_eq!(
+            (&seen["refundedMinor"], &seen["refundedAt"]),
+            (&json!(0), &json!(null))
+        );
+        assert_eq!(task(&world, DAY).await, "0 lapsed, 0 read, 0 payments");
+        world.stripe(edgekeep_fake_stripe::Stripe::forget);
+        let later = DAY + DAY / 12;
+        assert_eq!(task(&world, later).await, "0 lapsed, 0 read, 1 payments");
+        let seen = act(&world, &founder, "GET", &id).await.data(200);
+        assert_eq!(seen["refundedMinor"], 9_800);
+        let refunds = world.stripe(|stripe| stripe.all("refund").len());
+        assert_eq!(refunds, 2);
+    });
+}
+
+/// Cancelled while a bank worked on it, which then refuses: nobody is to try another card.
+///
+/// Rows: I-06
+#[test]
+fn what_was_cancelled_stays_closed_to_other_cards() {
+    run(async || {
+        let (world, founder) = shop().await;
+        let (id, intent) = begun(&world, &founder).await;
+        world.stripe(|stripe| stripe.process_intent(&intent));
+        act(&world, &founder, "DELETE", &id).await.data(200);
+        world.stripe(|stripe| stripe.decline_intent(&intent));
+        tell(&world, "payment_intent.payment_failed", &intent).await;
+        let now = world.stripe(|stripe| stripe.object(&intent).cloned());
+        assert_eq!(now.unwrap()["status"], "canceled");
+        assert_eq!(status(&world).await, "cancelled");
+    });
+}
+
+/// Trouble with one, of whatever kind, is told and holds up no other.
+///
+/// Rows: I-19
+#[test]
+fn trouble_with_one_payment_holds_up_no_other() {
+    run(async || {
+        let (world, founder) = shop().await;
+        let (_, odd) = begun(&world, &founder).await;
+        let data = begin(&world, &founder, "another").await.data(201);
+        let (id, intent) = (text(&data["id"]), text(&data["paymentIntent"]));
+        world.stripe(|stripe| {
+            stripe.pay_intent(&intent);
+            stripe.doom(&odd, Fate::Status(403), 9);
+        });
+        let told = task(&world, DAY / 24).await;
+        assert!(text(&told).starts_with("failed"), "{told}");
+        let seen = act(&world, &founder, "GET", &id).await;
+        assert_eq!(seen.data(200)["status"], "paid");
+    });
+}
+
 /// One that Stripe does not tell of holds up nobody behind it.
 ///
 /// Rows: I-19
