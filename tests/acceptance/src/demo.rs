@@ -16,7 +16,8 @@ use crate::fixture::{
 pub fn run(api: &Api) {
     let email = new_email(api);
     step("Register", "POST /api/v1/auth/register");
-    let body = json!({"email": email, "password": PASSWORD, "company": "Acme"});
+    // A trial would have the quota of PROFESSIONAL, which no demo fills.
+    let body = json!({"email": email, "password": PASSWORD, "company": "Acme", "trial": false});
     show(&api.post("/api/v1/auth/register", &body).send(), 201);
 
     step("Open the link in the mail", "POST /api/v1/auth/verify");
