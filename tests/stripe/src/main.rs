@@ -5,19 +5,45 @@
 #![allow(
     clippy::disallowed_methods,
     clippy::print_stdout,
+    clippy::print_stderr,
     reason = "a tool for a laptop and for tests"
 )]
 
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::process::ExitCode;
 use std::thread::sleep;
 use std::time::{Duration, UNIX_EPOCH};
 
 use edgekeep_fake_stripe::{Asked, Stripe, Told};
 
-fn main() -> io::Result<()> {
-    let address = std::env::args().nth(1);
-    let listener = TcpListener::bind(address.as_deref().unwrap_or("127.0.0.1:8190"))?;
+const USAGE: &str = "usage: cargo run -p edgekeep-fake-stripe [ADDRESS]
+
+Plays Stripe to a server on this machine. ADDRESS is a host and a port, 127.0.0.1:8190 without it; the
+server's STRIPE_API_BASE is http:// and that address (docs/billing.md).";
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    let address = arguments.next();
+    let address = address.as_deref().unwrap_or("127.0.0.1:8190");
+    if ["-h", "--help"].contains(&address) {
+        println!("{USAGE}");
+        return ExitCode::SUCCESS;
+    }
+    if arguments.next().is_some() {
+        eprintln!("{USAGE}");
+        return ExitCode::from(2);
+    }
+    match TcpListener::bind(address).and_then(|listener| listen(&listener)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{address}: {error}\n\n{USAGE}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn listen(listener: &TcpListener) -> io::Result<()> {
     println!("a fake Stripe at http://{}", listener.local_addr()?);
     // Ids differ from those of an earlier run, which the server's database may still have.
     let mut stripe = Stripe::new(&format!("{:x}x", seconds()));

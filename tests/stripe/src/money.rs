@@ -36,8 +36,12 @@ impl Stripe {
             "client_secret": format!("{id}_secret_{}", self.mark), "customer": params["customer"],
             "description": params["description"], "status": "requires_payment_method",
             "last_payment_error": null, "latest_charge": null, "next_action": null, "payment_method": null, "canceled_at": null,
-            "cancellation_reason": null, "metadata": {},
+            "cancellation_reason": null, "metadata": {}, "automatic_payment_methods": null,
         });
+        if params["automatic_payment_methods"]["enabled"] == "true" {
+            intent["automatic_payment_methods"] =
+                json!({"enabled": true, "allow_redirects": "always"});
+        }
         metadata(&mut intent, params);
         Ok(self.keep(intent))
     }
@@ -54,6 +58,10 @@ impl Stripe {
         if !open.iter().any(|state| intent["status"] == *state) {
             let message = "You cannot confirm this PaymentIntent because of its status.";
             return Err(Refused::coded("payment_intent_unexpected_state", message));
+        }
+        // Some of the methods lead away, so Stripe asks where to come back to, whatever this one does.
+        if !intent["automatic_payment_methods"].is_null() {
+            text(params, "return_url")?;
         }
         match text(params, "payment_method")? {
             "pm_card_visa" => drop(self.pay_intent(id)),

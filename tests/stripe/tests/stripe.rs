@@ -177,3 +177,20 @@ fn a_payment_is_made_refunded_and_disputed_once() {
     let dispute = stripe.dispute(&charge);
     assert_eq!(stripe.object(&dispute).unwrap()["amount"], 500);
 }
+
+#[test]
+fn methods_that_may_lead_away_need_a_way_back() {
+    let mut stripe = Stripe::new("t");
+    let body = "amount=500&currency=usd&automatic_payment_methods[enabled]=true";
+    let asked = request("POST", "/v1/payment_intents", "a", body);
+    let (_, intent) = told(&mut stripe, &asked);
+    let path = format!(
+        "/v1/payment_intents/{}/confirm",
+        intent["id"].as_str().unwrap()
+    );
+    let mut confirm = |key: &str, body: &str| told(&mut stripe, &request("POST", &path, key, body));
+    let refused = confirm("b", "payment_method=pm_card_visa").1;
+    assert_eq!(refused["error"]["code"], "parameter_missing");
+    let body = "payment_method=pm_card_visa&return_url=https%3A%2F%2Fexample.com";
+    assert_eq!(confirm("c", body).1["status"], "succeeded");
+}
