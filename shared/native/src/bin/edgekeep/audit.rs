@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use edgekeep_core::audit::{Bad, Head, verify_all};
 use edgekeep_native::{Database, Platform, Wakes};
 
-use crate::{Failure, app, failure, print};
+use crate::{Failure, app, failure, print, unsound};
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
@@ -34,11 +34,7 @@ enum Action {
 pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let Action::Verify { database, expect } = arguments.action;
     let app = app();
-    if let Err(error) = app.ready() {
-        return Err(format!(
-            "the configuration is not sound (`edgekeep config` shows it): {error}"
-        ));
-    }
+    app.ready().map_err(unsound)?;
     let database = Database::open(&database).await.map_err(failure)?;
     let (wakes, _) = Wakes::channel();
     let platform = Platform::new(app, database, wakes);

@@ -15,6 +15,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use edgekeep_core::app::App;
+use edgekeep_core::config::ConfigError;
 
 /// Edgekeep on this machine: server, migrations and helpers for operators.
 ///
@@ -80,6 +81,15 @@ fn print(line: impl Display) -> Result<(), Failure> {
 
 fn failure(error: impl Display) -> Failure {
     error.to_string()
+}
+
+/// What mostly helps where variables are missing.
+const LOAD: &str = "load them first: set -a; . ./.dev.vars; set +a";
+
+fn unsound(error: &ConfigError) -> Failure {
+    format!(
+        "the configuration is not sound (`edgekeep config` shows it): {error}; where variables are missing, {LOAD}"
+    )
 }
 
 /// The configuration of this process.

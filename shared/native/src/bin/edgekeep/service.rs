@@ -8,7 +8,7 @@ use edgekeep_core::port::{Outbound as _, OutboundRequest};
 use edgekeep_core::time::Millis;
 use edgekeep_native::{Client, now};
 
-use crate::{Failure, app, print};
+use crate::{Failure, app, print, unsound};
 
 #[derive(Debug, Args)]
 pub(crate) struct Token {
@@ -73,9 +73,7 @@ pub(crate) async fn tick(arguments: Tick) -> Result<(), Failure> {
 
 fn mint(caller: &str, function: &str, now: Millis) -> Result<String, Failure> {
     let app = app();
-    let ready = app.ready().map_err(|error| {
-        format!("the configuration is not sound (`edgekeep config` shows it): {error}")
-    })?;
+    let ready = app.ready().map_err(unsound)?;
     issue_service(&ready.keys, caller, function, now).map_err(|error| {
         error
             .cause()

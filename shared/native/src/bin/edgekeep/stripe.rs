@@ -1,18 +1,19 @@
 //! `edgekeep stripe-setup`
 
 use std::fs::{File, OpenOptions};
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use edgekeep_core::app::App;
 use edgekeep_core::config::Secret;
 use edgekeep_core::crypto::hex;
+use edgekeep_core::http::Code;
 use edgekeep_core::stripe;
 use edgekeep_native::{Database, Platform, Wakes};
 
-use crate::{Failure, failure, print, variable};
+use crate::{Failure, LOAD, failure, print, unsound, variable};
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
@@ -41,12 +42,13 @@ pub(crate) struct Arguments {
 
 pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let app = app()?;
-    let ready = app.ready().map_err(|error| {
-        format!("the configuration is not sound (`edgekeep config` shows it): {error}")
-    })?;
+    let ready = app.ready().map_err(unsound)?;
     let Some(key) = &ready.config.stripe_key else {
-        return Err("STRIPE_SECRET_KEY is not set".to_owned());
+        return Err(format!(
+            "STRIPE_SECRET_KEY is not set; where it is with the other variables, {LOAD}"
+        ));
     };
+    let stripe_at = ready.config.stripe_api_base.clone();
     let live = key.expose().contains("_live_");
     let url = arguments
         .url
@@ -57,6 +59,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         return Err(format!("Stripe cannot deliver events to {url}"));
     }
     let url = url.to_owned();
+    is_there(&arguments.database)?;
     // Before anything is made whose secret would then have no place.
     let place = arguments.secret_to.as_ref();
     let file = place.filter(|_| !arguments.dry_run).map(create);
@@ -66,13 +69,12 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         if live { "live" } else { "test" },
         if arguments.dry_run { ", dry run" } else { "" }
     ))?;
-    let database = Database::open(&arguments.database).await.map_err(failure)?;
-    let platform = Platform::new(app, database, Wakes::channel().0);
-    // What is told to other instances runs beside it.
-    let local = tokio::task::LocalSet::new();
-    let work = stripe::set_up(&platform, &url, arguments.dry_run);
-    let report = local.run_until(work).await;
-    let report = report.map_err(|error| error.cause().unwrap_or(error.code().name()).to_owned())?;
+    let done = set_up(app, &arguments, &url, &stripe_at).await;
+    if let (Err(_), Some(_), Some(path)) = (&done, &file, place) {
+        // The next run wants to make it.
+        std::fs::remove_file(path).map_err(failure)?;
+    }
+    let report = done?;
     for line in &report.lines {
         print(line)?;
     }
@@ -86,6 +88,40 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         // Made for a secret that there is not.
         (None, Some(path)) if file.is_some() => std::fs::remove_file(path).map_err(failure),
         (None, _) => Ok(()),
+    }
+}
+
+async fn set_up(
+    app: App,
+    arguments: &Arguments,
+    url: &str,
+    stripe_at: &str,
+) -> Result<stripe::Report, Failure> {
+    let database = Database::open(&arguments.database).await.map_err(failure)?;
+    let platform = Platform::new(app, database, Wakes::channel().0);
+    // What is told to other instances runs beside it.
+    let local = tokio::task::LocalSet::new();
+    let work = stripe::set_up(&platform, url, arguments.dry_run);
+    let report = local.run_until(work).await;
+    report.map_err(|error| {
+        let cause = error.cause().unwrap_or(error.code().name());
+        match error.code() {
+            Code::BillingNotConfigured => {
+                format!("{cause} (check STRIPE_SECRET_KEY and what it may do)")
+            }
+            Code::UpstreamFailed | Code::UpstreamTimeout => format!("{stripe_at}: {cause}"),
+            _ => cause.to_owned(),
+        }
+    })
+}
+
+/// Opening would make the file, and nothing is planned in an empty one.
+fn is_there(database: &str) -> Result<(), Failure> {
+    match database.strip_prefix("sqlite:") {
+        Some(file) if file != ":memory:" && !Path::new(file).is_file() => {
+            Err(format!("{file}: there is no such file"))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -111,7 +147,12 @@ fn create(path: &PathBuf) -> Result<File, Failure> {
         .create_new(true)
         .mode(0o600)
         .open(path);
-    made.map_err(|error| format!("{}: {error}", path.display()))
+    made.map_err(|error| match error.kind() {
+        ErrorKind::AlreadyExists => {
+            format!("{}: it is there already; name a new file", path.display())
+        }
+        _ => format!("{}: {error}", path.display()),
+    })
 }
 
 fn tell(secret: &Secret, file: Option<File>) -> Result<(), Failure> {
