@@ -223,7 +223,7 @@ fn only_who_may_sees_it(api: &Api) {
     act(api, &host, "POST", &format!("{id}/confirm"), "granted").data(200);
     act(api, &payer, "DELETE", &id, "granted").refused(403, "FORBIDDEN");
     assert_eq!(status(api, &payer, &id), "confirmed");
-    act(api, &host, "DELETE", &id, "given back").data(200);
+    act(api, &host, "DELETE", &id, "given-back").data(200);
 }
 
 fn what_was_not_paid_is_cancelled(api: &Api) {
