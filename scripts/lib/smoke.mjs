@@ -192,8 +192,8 @@ async function payment() {
   if (!product) {
     if (!(await canMake())) throw new NotRun("SMOKE_PRODUCT is not set");
     product = "smoke";
-    const body = { name: "Smoke test", unitAmountMinor: 100, currency: "usd" };
-    await expect(200, "PUT", `/api/v1/payments/products/${product}`, { bearer: token("payments"), body });
+    const body = { key: product, name: "Smoke test", unitAmountMinor: 100, currency: "usd" };
+    await expect(200, "PUT", "/api/v1/payments/products", { bearer: token("payments"), body });
   }
   const key = () => ({ "idempotency-key": randomUUID() });
   const { data } = await expect(201, "POST", "/api/v1/payments", { bearer, body: { product }, headers: key() });

@@ -50,15 +50,15 @@ impl Product {
     }
 }
 
-/// `PUT /api/v1/payments/products/:key`: sets a product whole. Payments that were made keep their amount.
+/// `PUT /api/v1/payments/products`: sets a product whole. Payments that were made keep their amount.
 pub(super) async fn put<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Interrupt> {
-    let key = cx.param();
+    let mut fields = Fields::parse(cx.request.body)?;
+    let key = fields.text("key", 1, 64)?;
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
-    if key.len() > 64 || !key.bytes().all(plain) {
+    if !key.bytes().all(plain) {
         let rule = "Must have 1 to 64 letters, digits and _ - . alone.";
         return Err(Error::invalid("key", rule).into());
     }
-    let mut fields = Fields::parse(cx.request.body)?;
     let name = fields.text("name", 1, 200)?;
     let unit_amount = fields
         .opt_int("unitAmountMinor", 1, MAX_AMOUNT)?
@@ -72,7 +72,7 @@ pub(super) async fn put<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Inter
         return Err(Error::invalid("currency", rule).into());
     }
     let product = Product {
-        key: key.to_owned(),
+        key: key.clone(),
         name,
         unit_amount,
         currency,
@@ -84,10 +84,10 @@ pub(super) async fn put<P: Platform>(cx: &Context<'_, P>) -> Result<Reply, Inter
         tenant: None,
         actor: &actor,
         action: "product.set",
-        target: key,
+        target: &key,
     };
     let set = PUT_PRODUCT.bind([
-        key.into(),
+        key.as_str().into(),
         product.name.as_str().into(),
         unit_amount.into(),
         product.currency.as_str().into(),

@@ -51,7 +51,7 @@ impl Function for Payments {
         )
         .feature(Feature::Billing),
         Route::put(
-            "/api/v1/payments/products/:key",
+            "/api/v1/payments/products",
             "payments.set_product",
             Action::PutProduct,
             Access::Service,

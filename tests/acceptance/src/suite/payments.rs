@@ -39,8 +39,10 @@ fn product(api: &Api) {
 }
 
 fn set(api: &Api, key: &str, body: &Value) -> Answer {
-    api.call("PUT", &format!("/api/v1/payments/products/{key}"))
-        .json(body)
+    let mut body = body.clone();
+    body["key"] = json!(key);
+    api.call("PUT", "/api/v1/payments/products")
+        .json(&body)
         .bearer(&api.service_token("payments"))
         .send()
 }
